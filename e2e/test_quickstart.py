@@ -124,12 +124,24 @@ def test_a_tree_of_somebody_else_is_said_before_it_is_built(quickstart):
     assert not quickstart.dir.exists()
 
 
-def test_a_tree_that_others_can_write_to_is_said_before_it_is_built(quickstart):
+@pytest.mark.parametrize("path", ["", "build", "build/release", "build/release/plugins", "build/release/plugins/one.so"])
+def test_a_tree_that_others_can_write_to_is_said_before_it_is_built(quickstart, path):
     root = quickstart.script.parents[1]
-    root.chmod(0o777)
+    plugins = root / "build" / "release" / "plugins"
+    plugins.unlink()  # it leads to the build under test
+    plugins.mkdir(mode=0o755)
+    (plugins / "one.so").touch(mode=0o644)
+    (root / path).chmod(0o777)
     said = quickstart.run(expected=1)
-    assert f"{root} can be written by others (mode 777)" in said and f"way out: chmod go-w {root}" in said, said
+    assert f"{root / path} can be written by others (mode 777)" in said and f"way out: chmod -R go-w {root}\n" in said, said
     assert not quickstart.dir.exists()
+
+
+def test_a_folder_above_the_tree_is_not_changed_as_a_whole(tmp_path):
+    quickstart = Quickstart(tmp_path / "tree")
+    tmp_path.chmod(0o777)
+    said = quickstart.run(expected=1)
+    assert f"{tmp_path} can be written by others (mode 777)" in said and f"way out: chmod go-w {tmp_path}, or" in said, said
 
 
 @pytest.mark.parametrize("tool, step, log, why", [

@@ -136,10 +136,10 @@ fi
 step "look for what is in the way"
 # The node loads no plugins from a folder that another user owns or can write to (core/src/plugin_host/path_check.cpp). That
 # happens with a bind mount in a container, with sudo, or with a shared folder.
-open_to_others() { # FOLDER
+open_to_others() { # PATH
   local mode user group members
   mode=$((8#$(stat -c %a "$1")))
-  [ $((mode & 8#1000)) = 0 ] || return 1
+  [ ! -d "$1" ] || [ $((mode & 8#1000)) = 0 ] || return 1
   [ $((mode & 8#2)) = 0 ] || return 0
   [ $((mode & 8#20)) != 0 ] || return 1
   # A group that is its owner's alone, as Debian makes for each user, is nobody else.
@@ -148,17 +148,23 @@ open_to_others() { # FOLDER
   members=$(getent group "$group" | cut -d: -f4)
   [ -n "$members" ] && [ "$members" != "$user" ]
 }
-for folder in "$root" "$build/plugins"; do
-  [ -d "$folder" ] || continue
-  above=$(readlink -f "$folder")
-  while :; do
+real_root=$(readlink -f "$root")
+declare -A looked_at=()
+# What an earlier build has made as well: with umask 002, e.g., others can write to it.
+for path in "$root" "$root/build" "$build" "$build/plugins" "$build/plugins/"*.so; do
+  [ -e "$path" ] || continue
+  above=$(readlink -f "$path")
+  while [ -z "${looked_at[$above]:-}" ]; do
+    looked_at[$above]=1
     owner=$(stat -c %u "$above")
     [ "$owner" = 0 ] || [ "$owner" = "$(id -u)" ] ||
       fail "$above belongs to user $owner and this is user $(id -u): the node would load no plugins from there" -- \
         "run it as user $owner, or in a copy: mkdir ~/qarax && tar -C $root --exclude=./build -c . | tar -C ~/qarax --no-same-owner -x && ~/qarax/scripts/quickstart.sh"
-    ! open_to_others "$above" ||
-      fail "$above can be written by others (mode $(stat -c %a "$above")): the node would load no plugins from there" -- \
-        "chmod go-w $above, or use a copy below a folder that only you can write to"
+    if open_to_others "$above"; then
+      way="chmod go-w $above, or use a copy below a folder that only you can write to"
+      case $above/ in "$real_root"/*) way="chmod -R go-w $real_root" ;; esac
+      fail "$above can be written by others (mode $(stat -c %a "$above")): the node would load no plugins from there" -- "$way"
+    fi
     [ "$above" != / ] || break
     above=$(dirname "$above")
   done

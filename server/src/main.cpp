@@ -153,9 +153,10 @@ Result<std::unique_ptr<Store>> wait_for_store(const DatabaseUrl& url, const Sign
     auto store = open_store(url);
     if (store) return store;
     const std::string& reason = store.error().reason;
+    const std::string& message = store.error().message;
     if (reason != "store-locked" && reason != "store-down") return store;
-    if (said != reason) core::logger("server")->warn("standing by: {}", store.error().message);
-    said = reason;
+    if (said != message) core::logger("server")->warn("standing by: {}", message);
+    said = message;
     if (signals.wait_for(every) != 0) return std::unique_ptr<Store>();
   }
 }

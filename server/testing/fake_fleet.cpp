@@ -57,7 +57,7 @@ class FakeFleet::Link final : public NodeAccess {
   Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t) override { return node_.resolve(command); }
   Result<std::string> read_vmm_log(const std::string&, std::int64_t) override { return std::string("vmm log\n"); }
   Status read_console(const std::string&, std::int64_t, bool, const std::function<bool(std::string_view)>&,
-                      std::shared_ptr<grpc::ClientContext>) override {
+                      const std::stop_token&) override {
     return Ok{};
   }
   Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string&, std::int64_t, std::int64_t) override {

@@ -12,7 +12,7 @@ namespace qarax::server {
 
 class FakeFleet final : public Fleet {
  public:
-  FakeFleet(Store& store, FakeNode& node) : store_(store), node_(node) {}
+  FakeFleet(NodeStore& store, FakeNode& node) : store_(store), node_(node) {}
   ~FakeFleet() override { stop(); }
 
   void on(Events events) override { events_ = std::move(events); }
@@ -28,7 +28,7 @@ class FakeFleet final : public Fleet {
   class Link;
   void follow(const std::string& host_id);
 
-  Store& store_;
+  NodeStore& store_;
   FakeNode& node_;
   Events events_;
   mutable std::mutex mutex_;

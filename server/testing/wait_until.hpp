@@ -8,7 +8,7 @@
 #include <string_view>
 #include <thread>
 
-#include "store.hpp"
+#include "reads.hpp"
 
 namespace qarax::server {
 
@@ -16,7 +16,7 @@ namespace qarax::server {
 inline constexpr std::chrono::seconds kWaitLimit{120};
 
 // Returns false, and fails the test, if `holds` isn't true within the limit. Checks every millisecond; for what
-// Store::changes() counts use the overload below.
+// StoreReads::changes() counts use the overload below.
 template <class Predicate>
 bool wait_until(std::string_view what, Predicate holds, std::chrono::steady_clock::duration limit = kWaitLimit) {
   const auto until = std::chrono::steady_clock::now() + limit;
@@ -32,7 +32,7 @@ bool wait_until(std::string_view what, Predicate holds, std::chrono::steady_cloc
 
 // The same for VMs and hosts: checks whenever one of them has changed.
 template <class Predicate>
-bool wait_until(const Store& store, std::string_view what, Predicate holds) {
+bool wait_until(const StoreReads& store, std::string_view what, Predicate holds) {
   const auto until = std::chrono::steady_clock::now() + kWaitLimit;
   for (;;) {
     const std::uint64_t seen = store.changes();

@@ -143,6 +143,7 @@ class Manager final : public VmManager {
   Status check_incarnation(const VmPtr& vm, const Command& command);
   Result<VmStatus> start(const VmPtr& vm, Operation& operation);
   Result<VmStatus> restore(const VmPtr& vm, const Operation& operation);
+  void forget_unused(const VmPtr& vm, bool boot_files, bool machine);
   Status note_start(const VmPtr& vm, const Command& command, const VmDocument& document);
   using Launch = std::function<Result<VmStatus>(DriverCall& call, const StartArgs& args)>;
   Result<VmStatus> launch(const VmPtr& vm, const Operation& operation, const Launch& how,

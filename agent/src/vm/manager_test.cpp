@@ -51,6 +51,22 @@ TEST_F(ManagerTest, WhatNeverBootedIsNoVmsForGood) {
   EXPECT_EQ(driver_.booted, right) << "a start that failed later changes nothing of it";
 }
 
+TEST_F(ManagerTest, AFirstStartThatFailsFreezesNoMachine) {
+  const auto on_disk = [&] { return VmFolder(dir_ + "/vms/" + vm_).read_document()->resolved; };
+  driver_.fail_start = true;
+  for (const std::int64_t revision : {1, 2}) {
+    const auto failed = run(command(Action::start, revision));
+    EXPECT_FALSE(failed.outcome);
+    EXPECT_FALSE(failed.report.resolved) << "its server would freeze it";
+    EXPECT_FALSE(on_disk());
+  }
+  const std::string frozen = R"({"name":"web","hypervisor":"fake","spec":{},"resolved":{"boot_vcpus":2}})";
+  EXPECT_TRUE(start(3, frozen).report.resolved) << "what its server has frozen already stays";
+  driver_.fail_start = false;
+  EXPECT_TRUE(run(command(Action::start, 4)).report.resolved);
+  EXPECT_TRUE(on_disk());
+}
+
 TEST_F(ManagerTest, AVmBootsWhatItBootedFirstUntilItsMachineIsChanged) {
   const std::string old_kernel = dir_ + "/old-kernel";
   const std::string new_kernel = dir_ + "/new-kernel";

@@ -99,13 +99,20 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
   auto started = launch(
       vm, operation, [&](const DriverCall& with, const StartArgs& args) { return driver->start(with, args); },
       std::move(turn));
-  if (!started && is_first && !vm->is_dead()) {
-    // Nothing has ever booted from these files, so the next start takes those that the node has by then.
-    vm->document.boot = {};
-    log_unless(vm->folder.write_document(vm->document),
-               "the next start boots the same files, as they can't be forgotten", vm->id);
-  }
+  if (!started) forget_unused(vm, is_first, !wanted.resolved);
   return started;
+}
+
+// After a start that failed. Nothing has ever booted from the files of a first one, so the next start takes those that
+// the node has by then. Nor has a machine run that the server didn't know yet: reported, it would bind the VM to this
+// hypervisor for good. But a VMM that couldn't be ended runs as that machine.
+void Manager::forget_unused(const VmPtr& vm, bool boot_files, bool machine) {
+  machine = machine && !lives(vm->id, vm->document.incarnation);
+  if (vm->is_dead() || (!boot_files && !machine)) return;
+  if (boot_files) vm->document.boot = {};
+  if (machine) vm->document.resolved.reset();
+  log_unless(vm->folder.write_document(vm->document),
+             "the next start has the same boot files and machine, as they can't be forgotten", vm->id);
 }
 
 Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {

@@ -33,7 +33,8 @@ Result<NewVm> decode_new_vm(std::string_view body) {
   return decode_vm_body("NewVm", *parsed, body);
 }
 
-Result<NewVm> decode_vm_body(std::string_view document, const json::Value& value, std::string_view source) {
+Result<NewVm> decode_vm_body(std::string_view document, const json::Value& value, std::string_view source,
+                             std::string_view kept_config) {
   // Report the problems of the codec and those of the rules together, as far as the rules can be checked.
   auto vm = decode<NewVm>(value, Unknown::refuse, source);
   Problems problems = vm ? Problems() : std::move(vm.error().details);
@@ -46,7 +47,7 @@ Result<NewVm> decode_vm_body(std::string_view document, const json::Value& value
   add_name(value.find("name"));
   if (const auto* config = value.find("config")) {
     check_no_host_path(problems, "/config", *config);
-    check_depth(problems, "/config", *config);
+    if (!vm || vm->spec.config.text != kept_config) check_depth(problems, "/config", *config);
   }
   if (vm) {
     if (value.find("max_vcpus") == nullptr) vm->spec.max_vcpus = vm->spec.boot_vcpus;

@@ -88,7 +88,7 @@ Result<NewVm> patched(const NewVm& now, std::string_view body) {
   const bool follows = now.spec.max_vcpus == now.spec.boot_vcpus && patch.find("max_vcpus") == nullptr;
   if (follows)
     std::erase_if(*after.value.as_object(), [](const json::Member& one) { return one.first == "max_vcpus"; });
-  return decode_vm_body(kDocument, after.value, after.text);
+  return decode_vm_body(kDocument, after.value, after.text, now.spec.config.text);
 }
 
 Result<NewHost> patched(const NewHost& now, std::string_view body) {

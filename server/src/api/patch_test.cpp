@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "api/rules.hpp"
+
 namespace qarax::api {
 namespace {
 
@@ -52,6 +54,19 @@ TEST(Patched, AConfigChangesOnlyWhereItsValuesDo) {
   EXPECT_EQ(other->spec.config.text, R"({"note":"\u00e4","seed":12345678901234567890,"list":[0.10],"new":1e3})");
   EXPECT_EQ(patched(before, R"({"config":{"seed":12345678901234567891}})")->spec.config.text,
             R"({"note":"\u00fc","seed":12345678901234567891,"list":[0.10]})");
+}
+
+TEST(Patched, AConfigOfBeforeTheLimitOfItsDepthMayStay) {
+  std::string deep = "1";
+  for (int level = 0; level <= kMaxConfigDepth; ++level) deep = R"({"a":)" + deep + "}";
+  NewVm before = vm(R"({"name":"web"})");
+  before.spec.config.text = deep;
+  const auto after = patched(before, R"({"description":"x"})");
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_EQ(after->spec.config.text, deep);
+  const auto refused = patched(before, R"({"config":{"b":1}})");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().details.at(0).pointer, "/config");
 }
 
 TEST(Patched, NullIsTheDefault) {

@@ -6,7 +6,7 @@
 
 namespace qarax::server {
 
-http::Response attach_console(const http::Request& request, Store& store, Operations& operations) {
+http::Response attach_console(const http::Request& request, const StoreReads& store, Operations& operations) {
   auto tail = size_of(request, "tail");
   if (!tail) return refuse(request, std::move(tail).error());
   return with_vm(request, store, [&](const VmPtr& vm) {

@@ -9,6 +9,6 @@ namespace qarax::server {
 
 // Errors before the upgrade are problem documents (404, 409, those of the node); after it the close frame tells how the
 // connection ended.
-http::Response attach_console(const http::Request& request, Store& store, Operations& operations);
+http::Response attach_console(const http::Request& request, const StoreReads& store, Operations& operations);
 
 }  // namespace qarax::server

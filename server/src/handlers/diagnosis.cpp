@@ -4,6 +4,7 @@
 
 #include "handlers/host_document.hpp"
 #include "handlers/job_document.hpp"
+#include "qarax/core/enum_name.hpp"
 
 namespace qarax::server {
 
@@ -57,9 +58,7 @@ api::Diagnosis diagnose(const VmPtr& vm, Store& store, Operations& operations, c
                         const std::string& request_id) {
   api::Diagnosis out;
   out.vm = renderer.document(*vm, renderer.default_hypervisor());
-  out.desired = {vm->desired.state,
-                 std::string(EnumNames<Origin>::kNames[static_cast<std::size_t>(vm->desired.origin)]),
-                 vm->desired.revision};
+  out.desired = {vm->desired.state, std::string(core::enum_name(vm->desired.origin)), vm->desired.revision};
   const HostPtr host = vm->host_id ? store.host(*vm->host_id) : nullptr;
   const Observed& observed = vm->observed;
   out.observed.status = observed.status.state;

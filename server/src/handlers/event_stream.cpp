@@ -50,7 +50,7 @@ std::string event_id(EventPosition position) {
   return std::to_string(position.epoch) + "-" + std::to_string(position.seq);
 }
 
-EventStream::EventStream(Store& store, EventFilter filter, std::optional<EventPosition> after,
+EventStream::EventStream(EventStore& store, EventFilter filter, std::optional<EventPosition> after,
                          std::optional<std::int64_t> end)
     : store_(store), filter_(std::move(filter)), joined_(store.events().join()) {
   const EventPosition last = store_.events().last();

@@ -10,7 +10,7 @@
 #include "http/live_body.hpp"
 #include "http/response.hpp"
 #include "qarax/core/scope.hpp"
-#include "store/store.hpp"
+#include "store/event_store.hpp"
 
 namespace qarax::server {
 
@@ -33,7 +33,7 @@ class EventStream final : public http::LiveBody {
   // `after`: the last event that the reader has seen; nullopt: it wants only new events. Borrows the store.
   // `end`: the last seq of the epoch of `after` if that isn't the current epoch; nullopt if this database never had
   // that epoch.
-  EventStream(Store& store, EventFilter filter, std::optional<EventPosition> after,
+  EventStream(EventStore& store, EventFilter filter, std::optional<EventPosition> after,
               std::optional<std::int64_t> end = std::nullopt);
 
   // Whether the reader's position is older than the events in memory, so that catch_up() has to run first.
@@ -56,7 +56,7 @@ class EventStream final : public http::LiveBody {
   bool send(http::StreamSink& sink, std::int64_t last);
   std::string id_now() const { return event_id({epoch_, seq_}); }
 
-  Store& store_;
+  EventStore& store_;
   const EventFilter filter_;
   const core::Scope joined_;
   std::int64_t epoch_ = 0;

@@ -47,13 +47,13 @@ class FakeHostTruth final : public HostTruth {
   }
   Result<JobPtr> begin_adopt(const std::string& host_id, const std::string& plan) override {
     confirmed = plan;
-    return begin(kAdoptHost, host_id, "");
+    return begin(HostAction::adopt_host, host_id, "");
   }
-  Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id) override {
+  Result<JobPtr> begin(HostAction action, const std::string& host_id, const std::string& vm_id) override {
     if (failure) return *failure;
     Job job;
     job.id = "j1";
-    job.action = action;
+    job.action = to_string(action);
     job.host_id = host_id;
     job.vm_id = vm_id;
     begun = std::make_shared<const Job>(std::move(job));

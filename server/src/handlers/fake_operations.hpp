@@ -177,7 +177,7 @@ class FakeOperations final : public Operations {
   }
   Result<JobPtr> begin_init_host(const std::string& host_id) override {
     if (failure) return *failure;
-    return store_.begin_host_job({std::string(kInitHost), host_id});
+    return store_.begin_host_job({HostAction::init_host, host_id});
   }
   DryRuns& dry_runs() override { return dry; }
   std::vector<api::Check> checks() override { return extra_checks; }

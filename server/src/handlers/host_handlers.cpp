@@ -41,7 +41,7 @@ http::Response document(const HostRecord& host) {
 }
 
 // Ordered by name, which is also the cursor.
-http::Response list(const http::Request& request, const Store& store) {
+http::Response list(const http::Request& request, const StoreReads& store) {
   auto page = page_of(request);
   if (!page) return refuse(request, std::move(page).error());
   const auto name = request.query_value("name");
@@ -88,7 +88,7 @@ http::Response add(const http::Request& request, Operations& operations) {
 }
 
 template <class Use>
-http::Response with_host(const http::Request& request, const Store& store, Use use) {
+http::Response with_host(const http::Request& request, const StoreReads& store, Use use) {
   auto id = id_of(request);
   if (!id) return refuse(request, std::move(id).error());
   const HostPtr host = store.host(*id);
@@ -97,7 +97,7 @@ http::Response with_host(const http::Request& request, const Store& store, Use u
 }
 
 template <class Use>
-http::Response with_matched_host(const http::Request& request, const Store& store, Use use) {
+http::Response with_matched_host(const http::Request& request, const StoreReads& store, Use use) {
   return while_matched(request, [&] {
     return with_host(request, store, [&](const HostRecord& host) {
       auto refusal = refuse_unmatched(request, tag_of(host));
@@ -106,7 +106,7 @@ http::Response with_matched_host(const http::Request& request, const Store& stor
   });
 }
 
-http::Response edit(const http::Request& request, const Store& store, Operations& operations) {
+http::Response edit(const http::Request& request, const StoreReads& store, Operations& operations) {
   if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
   auto dry = flag_of(request, "dry_run");
   if (!dry) return refuse(request, std::move(dry).error());
@@ -119,7 +119,7 @@ http::Response edit(const http::Request& request, const Store& store, Operations
   });
 }
 
-http::Response remove(const http::Request& request, const Store& store, Operations& operations) {
+http::Response remove(const http::Request& request, const StoreReads& store, Operations& operations) {
   auto dry = flag_of(request, "dry_run");
   if (!dry) return refuse(request, std::move(dry).error());
   auto forget = flag_of(request, "forget");
@@ -142,7 +142,7 @@ http::Response plugins(const HostRecord& host) {
 
 }  // namespace
 
-void add_host_routes(http::Router& router, const Store& store, Operations& operations) {
+void add_host_routes(http::Router& router, const StoreReads& store, Operations& operations) {
   using http::Request;
   router.add("GET", "/hosts", [&store](const Request& r) { return list(r, store); });
   router.add("POST", "/hosts", [&operations](const Request& r) { return add(r, operations); });

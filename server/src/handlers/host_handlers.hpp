@@ -7,6 +7,6 @@
 namespace qarax::server {
 
 // Borrows all references for as long as the router is used.
-void add_host_routes(http::Router& router, const Store& store, Operations& operations);
+void add_host_routes(http::Router& router, const StoreReads& store, Operations& operations);
 
 }  // namespace qarax::server

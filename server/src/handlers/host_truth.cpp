@@ -28,11 +28,12 @@ http::Response adopt(const http::Request& request, const std::string& host, Host
 http::Response collect(const http::Request& request, const std::string& host, HostTruth& truth) {
   auto dry_run = flag_of(request, "dry_run");
   if (!dry_run) return refuse(request, std::move(dry_run).error());
-  if (!*dry_run && prefers_async(request)) return accepted(request, truth.begin(kCollectLeftovers, host, ""));
+  if (!*dry_run && prefers_async(request))
+    return accepted(request, truth.begin(HostAction::collect_leftovers, host, ""));
   return reply(request, truth.leftovers(host, !*dry_run));
 }
 
-api::DryRun foreseen(const char* action, const std::string& host, std::string note) {
+api::DryRun foreseen(std::string_view action, const std::string& host, std::string note) {
   api::DryRun out;
   out.action = action;
   out.host_id = host;
@@ -47,7 +48,8 @@ http::Response adopt_vm(const http::Request& request, const std::string& host, c
   auto adopted = truth.adopt_vm(host, vm, *dry_run);
   if (!adopted) return refuse(request, std::move(adopted).error());
   if (!*dry_run) return http::Response::json(renderer.one(*adopted)).with("ETag", renderer.etag(*adopted));
-  return dry_run_reply(request, foreseen("adopt-vm", host, "it would be VM " + (*adopted)->name + " here"));
+  return dry_run_reply(request,
+                       foreseen(to_string(HostAction::adopt_vm), host, "it would be VM " + (*adopted)->name + " here"));
 }
 
 http::Response remove_vm(const http::Request& request, const std::string& host, const std::string& vm,
@@ -60,7 +62,8 @@ http::Response remove_vm(const http::Request& request, const std::string& host, 
                                           " is known only to its node and has no ETag; repeat the request "
                                           "without If-Match. Nothing was changed",
                                       "precondition-failed"));
-  if (!*dry_run && prefers_async(request)) return accepted(request, truth.begin(kRemoveUnmanaged, host, vm));
+  if (!*dry_run && prefers_async(request))
+    return accepted(request, truth.begin(HostAction::remove_unmanaged, host, vm));
   auto removed = truth.remove_vm(host, vm, *dry_run);
   if (!removed) return refuse(request, std::move(removed).error());
   if (!*dry_run) return http::Response::empty();

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "api/adopt.hpp"
@@ -24,10 +23,10 @@ class HostTruth {
   virtual Result<VmPtr> adopt_vm(const std::string& host_id, const std::string& vm_id, bool only_check) = 0;
   virtual Status remove_vm(const std::string& host_id, const std::string& vm_id, bool only_check) = 0;
   virtual Result<std::vector<core::Leftover>> leftovers(const std::string& host_id, bool collect) = 0;
-  // These return the recorded job without waiting for it. `action` of begin() is kRemoveUnmanaged for remove_vm and
-  // kCollectLeftovers for leftovers with `collect`.
+  // These return the recorded job without waiting for it. `action` of begin() is remove_unmanaged for remove_vm and
+  // collect_leftovers for leftovers with `collect`.
   virtual Result<JobPtr> begin_adopt(const std::string& host_id, const std::string& plan) = 0;
-  virtual Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id) = 0;
+  virtual Result<JobPtr> begin(HostAction action, const std::string& host_id, const std::string& vm_id) = 0;
 };
 
 void add_host_truth_routes(http::Router& router, HostTruth& truth, VmRenderer& renderer);

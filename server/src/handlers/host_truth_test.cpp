@@ -88,18 +88,19 @@ TEST_F(HostTruthTest, LeftoversAreRemovedOnlyByTheirOwnCall) {
 
 TEST_F(HostTruthTest, WhatIsNotWaitedForIsAnsweredWithItsJob) {
   const std::string vm = core::new_uuid();
-  for (const auto& [method, path, action] : {std::tuple("POST", std::string("/leftovers/collect"), kCollectLeftovers),
-                                             std::tuple("DELETE", "/unmanaged/" + vm, kRemoveUnmanaged)}) {
+  for (const auto& [method, path, action] :
+       {std::tuple("POST", std::string("/leftovers/collect"), HostAction::collect_leftovers),
+        std::tuple("DELETE", "/unmanaged/" + vm, HostAction::remove_unmanaged)}) {
     const auto response = call(method, host + path, true);
     EXPECT_EQ(response.status, 202) << response.body;
     EXPECT_EQ(response.headers.find("Location"), "/jobs/j1");
     ASSERT_TRUE(truth.begun);
-    EXPECT_EQ(truth.begun->action, action);
+    EXPECT_EQ(truth.begun->action, to_string(action));
     EXPECT_EQ(truth.removed, "");
   }
   EXPECT_EQ(truth.begun->vm_id, vm);
   EXPECT_EQ(call("POST", host + "/adopt?plan=p1", true).headers.find("Location"), "/jobs/j1");
-  EXPECT_EQ(truth.begun->action, kAdoptHost);
+  EXPECT_EQ(truth.begun->action, to_string(HostAction::adopt_host));
   EXPECT_EQ(truth.confirmed, "p1");
   EXPECT_EQ(call("POST", host + "/adopt", true).status, 200) << "the plan alone is no job";
   EXPECT_EQ(call("DELETE", host + "/unmanaged/" + vm + "?dry_run=true", true).status, 200);

@@ -146,7 +146,7 @@ TEST_F(IdempotencyTest, ThatAJobGoesOnIsNoAnswerForGood) {
   refuse_with = [&](const http::Request& request) {
     const auto known = store->claimed_job();
     if (known && *known) return http::Response::text("done", 201);
-    const auto begun = store->begin_host_job({std::string(kInitHost), host->id});
+    const auto begun = store->begin_host_job({HostAction::init_host, host->id});
     EXPECT_TRUE(begun);
     store->finish_host_job((*begun)->id, std::nullopt);  // the job ends just before its waiter gives up
     return http::problem_response(request, http::Problem("deadline-exceeded", "it goes on"));

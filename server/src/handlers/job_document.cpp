@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "http/problem.hpp"
+#include "store/record_action.hpp"
 
 namespace qarax::server {
 
@@ -15,9 +16,9 @@ std::optional<std::string> unless_empty(const std::string& text) {
 
 std::optional<std::string> path_of_result(const Job& job) {
   if (job.state != JobState::completed || job.action == core::to_string(core::Action::remove) ||
-      job.action == "remove-host")
+      job.action == kRemoveHost)
     return std::nullopt;
-  if (job.action == kRemoveUnmanaged) return std::nullopt;
+  if (job.action == to_string(HostAction::remove_unmanaged)) return std::nullopt;
   if (job.action == core::to_string(core::Action::snapshot) && !job.snapshot.empty())
     return "/vms/" + job.vm_id + "/snapshots/" + job.snapshot;
   return job.vm_id.empty() ? "/hosts/" + job.host_id : "/vms/" + job.vm_id;

@@ -74,7 +74,7 @@ EntityTag tag_of(const Job& job, const std::string& text) {
 
 class JobHandlers {
  public:
-  JobHandlers(Store& store, Operations& operations, int most_waits)
+  JobHandlers(JobStore& store, Operations& operations, int most_waits)
       : store_(store), operations_(operations), waits_(most_waits, "jobs") {}
 
   http::Response list(const http::Request& request) {
@@ -141,14 +141,14 @@ class JobHandlers {
     return use(std::move(*job));
   }
 
-  Store& store_;
+  JobStore& store_;
   Operations& operations_;
   WaitLimit waits_;
 };
 
 }  // namespace
 
-void add_job_routes(http::Router& router, Store& store, Operations& operations, int most_waits) {
+void add_job_routes(http::Router& router, JobStore& store, Operations& operations, int most_waits) {
   const auto handlers = std::make_shared<JobHandlers>(store, operations, most_waits);
   using http::Request;
   constexpr auto kAccess = http::Access::authenticated;

@@ -10,6 +10,6 @@ namespace qarax::server {
 inline constexpr int kMostJobWaits = 256;
 
 // Borrows both for as long as the router is used.
-void add_job_routes(http::Router& router, Store& store, Operations& operations, int most_waits = kMostJobWaits);
+void add_job_routes(http::Router& router, JobStore& store, Operations& operations, int most_waits = kMostJobWaits);
 
 }  // namespace qarax::server

@@ -106,7 +106,7 @@ TEST_F(JobHandlersTest, ACreateIsAJobThatIsDone) {
 
 TEST_F(JobHandlersTest, WhatCameOfAHostsJobIsShown) {
   const auto host = store->add_host({"somewhere", "127.0.0.1", 1, ""});
-  const auto begun = store->begin_host_job({std::string(kCollectLeftovers), (*host)->id, "", 0, R"({"leftovers":[]})"});
+  const auto begun = store->begin_host_job({HostAction::collect_leftovers, (*host)->id, "", 0, R"({"leftovers":[]})"});
   ASSERT_TRUE(begun) << begun.error().message;
   const std::string path = "/jobs/" + (*begun)->id;
   EXPECT_TRUE(parsed(call("GET", path)).find("outcome")->is_null()) << "not yet";

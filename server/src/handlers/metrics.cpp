@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <mutex>
 
+#include "qarax/core/enum_name.hpp"
+
 namespace qarax::server {
 
 namespace {
@@ -121,9 +123,7 @@ std::string Metrics::text() {
     hosts_.Add({{"status", std::string(EnumNames<HostStatus>::kNames[i])}}).Set(hosts[i]);
   jobs_.Set(static_cast<double>(store_.unfinished_jobs().size() + store_.unfinished_host_jobs().size()));
   for (const auto& [end, count] : store_.job_book().ends()) {
-    auto& counter =
-        ended_.Add({{"action", end.first},
-                    {"state", std::string(EnumNames<JobState>::kNames[static_cast<std::size_t>(end.second)])}});
+    auto& counter = ended_.Add({{"action", end.first}, {"state", std::string(core::enum_name(end.second))}});
     counter.Increment(static_cast<double>(count) - counter.Value());
   }
   ready_.Set(ready ? 1 : 0);

@@ -29,7 +29,7 @@ std::string text_of(const SnapshotRecord& snapshot) { return encode(document_of(
 
 class VmChangeHandlers {
  public:
-  VmChangeHandlers(const Store& store, Operations& operations, VmRenderer& renderer)
+  VmChangeHandlers(const StoreReads& store, Operations& operations, VmRenderer& renderer)
       : store_(store), operations_(operations), renderer_(renderer) {}
 
   http::Response resize(const http::Request& request) {
@@ -137,7 +137,7 @@ class VmChangeHandlers {
     });
   }
 
-  const Store& store_;
+  const StoreReads& store_;
   Operations& operations_;
   VmRenderer& renderer_;
 };
@@ -154,7 +154,7 @@ static_assert(same_names());
 
 }  // namespace
 
-void add_vm_change_routes(http::Router& router, const Store& store, Operations& operations, VmRenderer& renderer) {
+void add_vm_change_routes(http::Router& router, const StoreReads& store, Operations& operations, VmRenderer& renderer) {
   const auto handlers = std::make_shared<VmChangeHandlers>(store, operations, renderer);
   using http::Request;
   router.add("PUT", "/vms/{id}/resize", [handlers](const Request& r) { return handlers->resize(r); });

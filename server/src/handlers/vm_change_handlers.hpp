@@ -8,6 +8,6 @@
 namespace qarax::server {
 
 // Borrows all references for as long as the router is used.
-void add_vm_change_routes(http::Router& router, const Store& store, Operations& operations, VmRenderer& renderer);
+void add_vm_change_routes(http::Router& router, const StoreReads& store, Operations& operations, VmRenderer& renderer);
 
 }  // namespace qarax::server

@@ -59,7 +59,7 @@ Result<Filter> filter_of(const http::Request& request, const Page& page) {
 
 }  // namespace
 
-http::Response list_vms(const http::Request& request, const Store& store, VmRenderer& renderer) {
+http::Response list_vms(const http::Request& request, const StoreReads& store, VmRenderer& renderer) {
   auto page = page_of(request);
   if (!page) return refuse(request, std::move(page).error());
   auto filter = filter_of(request, *page);

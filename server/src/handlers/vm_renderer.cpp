@@ -55,7 +55,7 @@ EntityTag tag_of(const VmRecord& vm, api::Vm shown) {
 
 }  // namespace
 
-VmRenderer::VmRenderer(const Store& store, std::vector<std::string> known_hypervisors)
+VmRenderer::VmRenderer(const StoreReads& store, std::vector<std::string> known_hypervisors)
     : store_(store), known_(std::move(known_hypervisors)) {}
 
 std::string VmRenderer::default_hypervisor() const { return assumed_hypervisor(store_.hosts()); }

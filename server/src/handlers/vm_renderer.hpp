@@ -10,7 +10,7 @@
 
 #include "api/vm.hpp"
 #include "handlers/conditional.hpp"
-#include "store/store.hpp"
+#include "store/reads.hpp"
 
 namespace qarax::server {
 
@@ -18,7 +18,7 @@ class VmRenderer {
  public:
   // `known_hypervisors` is compat.hypervisor_names: another name is shown as the first of them, next to the true one.
   // Borrows the store: a VM that names no hypervisor is shown with the default of a host that is up.
-  VmRenderer(const Store& store, std::vector<std::string> known_hypervisors);
+  VmRenderer(const StoreReads& store, std::vector<std::string> known_hypervisors);
 
   // Any thread.
   std::string one(const VmPtr& vm);
@@ -47,7 +47,7 @@ class VmRenderer {
   RenderedPtr rendered(const VmPtr& vm, const std::string& default_hypervisor);
   void prune(std::size_t all);
 
-  const Store& store_;
+  const StoreReads& store_;
   const std::vector<std::string> known_;
   std::shared_mutex mutex_;
   std::unordered_map<std::string, Entry> entries_;

@@ -11,7 +11,7 @@ namespace qarax::server {
 
 // Answers 400 for an id that is no UUID and 404 for an unknown VM.
 template <class Use>
-http::Response with_vm(const http::Request& request, const Store& store, Use use) {
+http::Response with_vm(const http::Request& request, const StoreReads& store, Use use) {
   auto id = id_of(request);
   if (!id) return refuse(request, std::move(id).error());
   const VmPtr vm = store.vm(*id);
@@ -21,7 +21,7 @@ http::Response with_vm(const http::Request& request, const Store& store, Use use
 
 // Like with_vm, but answers 412 if If-Match doesn't name the VM's version.
 template <class Use>
-http::Response with_matched_vm(const http::Request& request, const Store& store, VmRenderer& renderer, Use use) {
+http::Response with_matched_vm(const http::Request& request, const StoreReads& store, VmRenderer& renderer, Use use) {
   return while_matched(request, [&] {
     return with_vm(request, store, [&](const VmPtr& vm) {
       auto refusal = refuse_unmatched(request, renderer.tag(vm));

@@ -96,7 +96,7 @@ TEST(Pipeline, RefusedCredentialsAreToldOnceASecondWithoutThem) {
     return admitted.refusal ? admitted.refusal->status : 0;
   };
   EXPECT_EQ(ask("/vms", "the right one"), 0);
-  EXPECT_EQ(ask("/livez", "guessed"), 0);
+  EXPECT_EQ(ask("/livez", "the right one"), 0);
   EXPECT_EQ(out.str(), "");
   for (int i = 0; i < 50; ++i) EXPECT_EQ(ask("/vms", "guessed"), 401);
   const std::string told = out.str();
@@ -105,6 +105,29 @@ TEST(Pipeline, RefusedCredentialsAreToldOnceASecondWithoutThem) {
       << told;
   EXPECT_LE(std::count(told.begin(), told.end(), '\n'), 3) << "of fifty: " << told;
   EXPECT_EQ(told.find("guessed"), std::string::npos) << told;
+}
+
+TEST(Pipeline, ATokenIsNotTriedOutInSilenceWhereNoneIsNeeded) {
+  std::ostringstream out;
+  spdlog::logger logger("http", std::make_shared<spdlog::sinks::ostream_sink_st>(out));
+  Router router;
+  router.add(
+      "GET", "/readyz", [](const Request&) { return Response::text("ok"); }, Access::open);
+  const TokenAuthenticator authenticator({*core::sha256_hex("the right one")});
+  const Pipeline pipeline(router, OriginGuard("127.0.0.1", {}), &authenticator, nullptr, logger);
+  const auto is_admitted = [&](const std::string& authorization) {
+    Request request;
+    request.method = "GET";
+    request.path = "/readyz";
+    request.headers.add("Host", "localhost");
+    if (!authorization.empty()) request.headers.add("Authorization", authorization);
+    return !pipeline.admit(request).refusal;
+  };
+  EXPECT_TRUE(is_admitted(""));
+  EXPECT_TRUE(is_admitted("Bearer the right one"));
+  EXPECT_EQ(out.str(), "");
+  EXPECT_TRUE(is_admitted("Bearer guessed"));
+  EXPECT_NE(out.str().find("credentials=not_accepted"), std::string::npos) << out.str();
 }
 
 TEST(TokenAuthenticator, ComparesHashes) {

@@ -66,6 +66,9 @@ Pipeline::Admission Pipeline::admit(Request& request) const {
     request.is_authenticated = true;
   } else {
     request.is_authenticated = accepts(request);
+    // It is answered all the same, but by how much it is told, whoever guesses tokens sees whether one is right.
+    if (!request.is_authenticated && !request.header("Authorization").value_or("").empty())
+      tell_of_refused(request, "not_accepted");
   }
   admission.route = match.route;
   if (match.route == nullptr) admission.refusal = no_route(request, match.allow);

@@ -5,16 +5,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
+#include "node_store.hpp"
 #include "qarax/core/documents.hpp"
 #include "qarax/core/lifecycle.hpp"
-#include "store.hpp"
-
-namespace grpc {
-class ClientContext;
-}
 
 namespace qarax::server {
 
@@ -106,11 +103,9 @@ class NodeAccess {
   // The end of the VMM's own log. Needs kFeatureVmmLog.
   virtual Result<std::string> read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) = 0;
   // Passes the serial log to `sink`, piece by piece on the calling thread, until its end, until `sink` returns false,
-  // or until somebody cancels `context` (while the guest is quiet `sink` isn't called). `context` null: the call makes
-  // its own.
+  // or until a stop is requested, possibly before this call (while the guest is quiet `sink` isn't called).
   virtual Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                              const std::function<bool(std::string_view)>& sink,
-                              std::shared_ptr<grpc::ClientContext> context) = 0;
+                              const std::function<bool(std::string_view)>& sink, const std::stop_token& stop) = 0;
   // Opens a VM's console; blocks the caller until it is open, for up to `timeout_ms`. `tail_bytes`: how much of the
   // output so far to send first. NOT_FOUND "no-console"; UNAVAILABLE, FAILED_PRECONDITION "console-closed". Needs
   // kFeatureConsole.

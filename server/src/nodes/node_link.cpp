@@ -33,7 +33,7 @@ std::string refusal_of(const Error& error) {
 
 }  // namespace
 
-NodeLink::NodeLink(HostPtr host, Store& store, CallQueue& calls, NodeCredentials credentials, Events events)
+NodeLink::NodeLink(HostPtr host, NodeStore& store, CallQueue& calls, NodeCredentials credentials, Events events)
     : host_(std::move(host)),
       store_(store),
       calls_queue_(calls),

@@ -17,8 +17,8 @@
 #include "call_queue.hpp"
 #include "fleet.hpp"
 #include "node_channel.hpp"
+#include "node_store.hpp"
 #include "qarax/node/v1/node.grpc.pb.h"
-#include "store.hpp"
 
 namespace qarax::server {
 
@@ -29,7 +29,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
  public:
   using Events = Fleet::Events;
 
-  NodeLink(HostPtr host, Store& store, CallQueue& calls, NodeCredentials credentials, Events events);
+  NodeLink(HostPtr host, NodeStore& store, CallQueue& calls, NodeCredentials credentials, Events events);
   ~NodeLink() override;
   // Ends everything that waits for the node (commands in flight end undecided) and keeps anything new from beginning.
   void interrupt();
@@ -57,8 +57,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   Result<VmSpec> resolve(const core::StartCommand& command, std::int64_t timeout_ms) override;
   Result<std::string> read_vmm_log(const std::string& vm_id, std::int64_t timeout_ms) override;
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                      const std::function<bool(std::string_view)>& sink,
-                      std::shared_ptr<grpc::ClientContext> context) override;
+                      const std::function<bool(std::string_view)>& sink, const std::stop_token& stop) override;
   Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string& vm_id, std::int64_t tail_bytes,
                                                       std::int64_t timeout_ms) override;
   // node_survey.cpp
@@ -135,7 +134,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
                     Request request, std::int64_t timeout_ms) const;
 
   const HostPtr host_;
-  Store& store_;
+  NodeStore& store_;
   CallQueue& calls_queue_;
   const NodeCredentials credentials_;
   const Events events_;

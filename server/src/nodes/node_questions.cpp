@@ -1,10 +1,18 @@
 // Questions about one VM to a node that was greeted, answered on their callers' threads, and the VM's console.
+#include <stop_token>
+
 #include "calls.hpp"
 #include "node_console.hpp"
 #include "node_link.hpp"
 #include "qarax/plugin/call_args.hpp"
 
 namespace qarax::server {
+
+namespace {
+
+constexpr std::int64_t kWholeLogMs = 30'000;  // for all that the serial log has by now
+
+}  // namespace
 
 // A query on the caller's thread. stop() neither ends it nor waits for it, so it must be short.
 template <class Request, class Reply>
@@ -44,14 +52,14 @@ Result<std::string> NodeLink::read_vmm_log(const std::string& vm_id, std::int64_
 }
 
 Status NodeLink::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                              const std::function<bool(std::string_view)>& sink,
-                              std::shared_ptr<grpc::ClientContext> given) {
+                              const std::function<bool(std::string_view)>& sink, const std::stop_token& stop) {
   const ConnectionPtr now = connection();
   if (!now) return not_connected();
-  const auto owned = given ? std::move(given) : std::make_shared<grpc::ClientContext>();
-  grpc::ClientContext& context = *owned;
+  grpc::ClientContext context;
   prepare(context);
-  if (!follow) context.set_deadline(in_ms(30'000));
+  if (!follow) context.set_deadline(in_ms(kWholeLogMs));
+  // A context that is cancelled before its call begins cancels the call when it begins.
+  const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
   node::v1::ConsoleRequest request;
   *request.mutable_authority() = now->authority;
   request.set_vm(vm_id);

@@ -12,7 +12,7 @@ namespace qarax::server {
 
 class Nodes final : public Fleet {
  public:
-  Nodes(Store& store, NodeCredentials credentials) : store_(store), credentials_(std::move(credentials)) {}
+  Nodes(NodeStore& store, NodeCredentials credentials) : store_(store), credentials_(std::move(credentials)) {}
   ~Nodes() override { stop(); }
 
   void on(Events events) override { events_ = std::move(events); }
@@ -24,7 +24,7 @@ class Nodes final : public Fleet {
   void reconnect_all() override;
 
  private:
-  Store& store_;
+  NodeStore& store_;
   CallQueue calls_;
   const NodeCredentials credentials_;
   Events events_;

@@ -4,6 +4,7 @@
 #include "capabilities.hpp"
 #include "job_waiters.hpp"
 #include "placing.hpp"
+#include "qarax/core/enum_name.hpp"
 #include "refusals.hpp"
 #include "scheduler.hpp"
 
@@ -19,11 +20,11 @@ Error bad_size(std::string pointer, const std::string& why) {
 
 }  // namespace
 
-Status check_able(const VmRecord& vm, core::Action action, const Store& store, const Fleet& nodes) {
+Status check_able(const VmRecord& vm, core::Action action, const StoreReads& store, const Fleet& nodes) {
   return check_able(vm, facts_of(action).capability, facts_of(action).feature, store, nodes);
 }
 
-Status check_able(const VmRecord& vm, std::string_view capability, std::string_view feature, const Store& store,
+Status check_able(const VmRecord& vm, std::string_view capability, std::string_view feature, const StoreReads& store,
                   const Fleet& nodes) {
   const HostPtr host = vm.host_id ? store.host(*vm.host_id) : nullptr;
   if (!host) return Ok{};
@@ -39,13 +40,13 @@ Status check_able(const VmRecord& vm, std::string_view capability, std::string_v
                     "node-outdated");
 }
 
-Status check_writable(const Store& store) {
+Status check_writable(const StoreReads& store) {
   const std::string why = store.read_only();
   if (why.empty()) return Ok{};
   return read_only(why);
 }
 
-Error refusal_of(const VmRecord& vm, core::Action action, const Store& store, const Fleet& nodes) {
+Error refusal_of(const VmRecord& vm, core::Action action, const StoreReads& store, const Fleet& nodes) {
   const VmState state = vm.observed.status.state;
   if (state == VmState::unknown && action != core::Action::start && vm.host_id && !is_reachable(vm, nodes))
     return unreachable(vm, store);
@@ -59,7 +60,7 @@ Error refusal_of(const VmRecord& vm, core::Action action, const Store& store, co
   return error;
 }
 
-Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const Store& store) {
+Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const StoreReads& store) {
   if (size.vcpus && *size.vcpus > vm.spec.max_vcpus)
     return bad_size("/desired_vcpus", std::to_string(*size.vcpus) + " is above max_vcpus, which is " +
                                           std::to_string(vm.spec.max_vcpus) + " for VM " + vm.name);
@@ -85,7 +86,7 @@ Status check_size(const VmRecord& vm, const core::ResizeCommand& size, const Sto
 }
 
 Result<VmSpec> spec_to_begin(const VmRecord& vm, core::Action action, const JobArguments& arguments,
-                             const Store& store) {
+                             const StoreReads& store) {
   if (action == core::Action::start) return vm.spec;
   const SnapshotPtr snapshot = store.snapshot(arguments.snapshot);
   if (!snapshot || snapshot->vm_id != vm.id) return no_such_snapshot(vm.name, arguments.snapshot);
@@ -93,13 +94,12 @@ Result<VmSpec> spec_to_begin(const VmRecord& vm, core::Action action, const JobA
 }
 
 Error has_ended(const Job& job) {
-  return with_job(
-      make_error(Code::failed_precondition,
-                 "job " + job.id + ", the " + job.action +
-                     (job.vm_name.empty() ? std::string() : " of VM " + job.vm_name) + ", has ended already: it is " +
-                     std::string(EnumNames<JobState>::kNames[static_cast<std::size_t>(job.state)]),
-                 "job-finished"),
-      job.id);
+  return with_job(make_error(Code::failed_precondition,
+                             "job " + job.id + ", the " + job.action +
+                                 (job.vm_name.empty() ? std::string() : " of VM " + job.vm_name) +
+                                 ", has ended already: it is " + std::string(core::enum_name(job.state)),
+                             "job-finished"),
+                  job.id);
 }
 
 Result<JobPtr> check_cancel(const std::string& job_id, Store& store, const Fleet& nodes) {

@@ -70,7 +70,8 @@ void Adopter::judge(Draft& draft, const core::KeptVm& kept) {
   line.incarnation = report.incarnation;
   line.revision = report.revision;
   const auto stones = store_.tombstones(draft.host->id);
-  const auto stone = std::find_if(stones.begin(), stones.end(), [&](const auto& s) { return s.first == report.vm; });
+  const auto stone =
+      std::find_if(stones.begin(), stones.end(), [&](const Tombstone& one) { return one.vm_id == report.vm; });
   if (report.deleted) {
     line.action = before && before->host_id == draft.host->id ? AdoptAction::forget : AdoptAction::none;
     if (line.action == AdoptAction::forget) draft.adoption.forgotten.push_back(report.vm);

@@ -118,7 +118,7 @@ TEST_F(AdopterTest, AVmThatWasForgottenBeforeTheBackupIsDeletedAfterTheAdopt) {
   server_.stop();
   wait_until(*store_, "the host isn't up any more", [&] { return store_->host(host_)->status != HostStatus::up; });
   ASSERT_TRUE(orchestrator_->remove(id, true, {}));
-  const std::int64_t below = store_->tombstones(host_)[0].second;
+  const std::int64_t below = store_->tombstones(host_)[0].revision;
   // Another server, whose database is lost, has commanded the node since then.
   node_.raise_revision(id, below + 10);
   node_.obey({core::new_uuid(), 7, core::new_uuid()});

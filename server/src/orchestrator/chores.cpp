@@ -30,22 +30,21 @@ bool is_gone(const CommandOutcome& outcome) {
 void Orchestrator::enforce_tombstones(const std::string& host_id) {
   const auto link = nodes_.link(host_id);
   if (!link || !link->is_up() || !store_.read_only().empty()) return;
-  for (const auto& [vm_id, revision] : store_.tombstones(host_id))
-    core::guarded("orchestrator", [&, vm = vm_id, at = revision] { bury(*link, {host_id, vm, at}); });
+  for (const Tombstone& stone : store_.tombstones(host_id)) core::guarded("orchestrator", [&] { bury(*link, stone); });
 }
 
 void Orchestrator::bury(NodeAccess& node, const Tombstone& stone) {
   {
     const std::lock_guard lock(mutex_);
-    if (closed_ || !burials_.begin(stone.vm, plugin::monotonic_ns())) return;
+    if (closed_ || !burials_.begin(stone.vm_id, plugin::monotonic_ns())) return;
   }
   // An exception before the call is made must not leave the burial under way: the delete would never be sent again.
-  core::Scope unclaim([&] { burial_lost(stone.vm); });
-  NodeCommand command{.action = core::Action::remove, .vm = stone.vm, .revision = stone.revision};
+  core::Scope unclaim([&] { burial_lost(stone.vm_id); });
+  NodeCommand command{.action = core::Action::remove, .vm = stone.vm_id, .revision = stone.revision};
   node.execute(std::move(command), options_.action_timeout_ms, [this, stone](CommandOutcome outcome) {
     const bool posted = core::guarded(
         "orchestrator", [&] { pool_.post([this, stone, outcome = std::move(outcome)] { heard_of(stone, outcome); }); });
-    if (!posted) burial_lost(stone.vm);
+    if (!posted) burial_lost(stone.vm_id);
   });
   unclaim.dismiss();
 }
@@ -56,26 +55,26 @@ void Orchestrator::burial_lost(const std::string& vm_id) {
 }
 
 void Orchestrator::heard_of(const Tombstone& stone, const CommandOutcome& outcome) {
-  core::Scope untold([&] { burial_lost(stone.vm); });
+  core::Scope untold([&] { burial_lost(stone.vm_id); });
   const bool gone = outcome.decided && is_gone(outcome);
   const std::string reason = outcome.error.value_or(delete_not_confirmed()).message;
   core::guarded("orchestrator", [&] {
-    if (gone) static_cast<void>(store_.drop_tombstone(stone.vm));
+    if (gone) static_cast<void>(store_.drop_tombstone(stone.vm_id));
     // Without a report the node refused the call and has judged no revision.
     if (gone || !outcome.decided || !outcome.report) return;
     // The node repeats its answer to a revision, so the next attempt needs a higher one. If that can't be stored now,
     // the repeated answer leads here again.
-    static_cast<void>(store_.raise_tombstone(stone.vm, std::max(stone.revision, outcome.report->revision) + 1));
+    static_cast<void>(store_.raise_tombstone(stone.vm_id, std::max(stone.revision, outcome.report->revision) + 1));
   });
   {
     const std::lock_guard lock(mutex_);
-    if (gone) burials_.done(stone.vm);
+    if (gone) burials_.done(stone.vm_id);
     if (gone || !outcome.decided) return;
     untold.dismiss();
-    if (!burials_.failed(stone.vm, reason, plugin::monotonic_ns())) return;
+    if (!burials_.failed(stone.vm_id, reason, plugin::monotonic_ns())) return;
   }
   core::logger("jobs")->error(
-      "a forgotten VM could not be deleted on its node, and is tried again vm={} host={} reason={}", stone.vm,
+      "a forgotten VM could not be deleted on its node, and is tried again vm={} host={} reason={}", stone.vm_id,
       stone.host_id, core::log_value(reason));
 }
 

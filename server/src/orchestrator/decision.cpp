@@ -5,7 +5,7 @@
 
 namespace qarax::server {
 
-Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOptions& options, const Store& store,
+Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOptions& options, const StoreReads& store,
                         const Fleet& nodes, Promises* promises) {
   if (options.expected_version && vm.version != *options.expected_version) return overtaken("VM", vm.name);
   const bool is_busy = !vm.job_id.empty();
@@ -58,7 +58,7 @@ Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOption
 }
 
 Result<std::optional<Removal>> decide_removal(const VmRecord& vm, bool forget, const ActOptions& options,
-                                              const Store& store, const Fleet& nodes) {
+                                              const StoreReads& store, const Fleet& nodes) {
   if (vm.host_id && is_reachable(vm, nodes)) return std::optional<Removal>();
   if (options.expected_version && vm.version != *options.expected_version) return overtaken("VM", vm.name);
   if (!vm.host_id) return std::optional(Removal::never_placed);

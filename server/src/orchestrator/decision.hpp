@@ -7,9 +7,11 @@
 #include <string>
 
 #include "fleet.hpp"
+#include "job_store.hpp"
 #include "placing.hpp"
 #include "qarax/core/lifecycle.hpp"
-#include "store.hpp"
+#include "reads.hpp"
+#include "record_store.hpp"
 
 namespace qarax::server {
 
@@ -36,13 +38,13 @@ struct Decision {
 // Decides every action; for a delete of a VM whose node can't be reached call decide_removal() first. Errors: those
 // that Orchestrator::act returns before anything is recorded. `promises`: where the chosen host of a start is promised;
 // null: a dry run, which promises nothing.
-Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOptions& options, const Store& store,
+Result<Decision> decide(const VmRecord& vm, core::Action action, const ActOptions& options, const StoreReads& store,
                         const Fleet& nodes, Promises* promises);
 
 // How to remove a VM without its node; nullopt: by a job at its node. UNAVAILABLE "node-unreachable" if the node can't
 // be reached and `forget` isn't set; ABORTED "precondition-failed".
 Result<std::optional<Removal>> decide_removal(const VmRecord& vm, bool forget, const ActOptions& options,
-                                              const Store& store, const Fleet& nodes);
+                                              const StoreReads& store, const Fleet& nodes);
 
 inline constexpr int kAttempts = 16;  // attempts, when others change the same VM meanwhile
 // Whether the store refused the decision because something changed meanwhile; the caller then decides again.

@@ -59,11 +59,12 @@ Status change_hypervisor(VmRecord& vm, const std::string& hypervisor) {
   return Ok{};
 }
 
-// Whether `asked` is what a client with a fixed list of names, `known`, is shown in place of the VM's true hypervisor.
+// Whether `asked` is what a client with a fixed list of names, `known`, is shown as the VM's hypervisor. It may stand
+// for another name, or for none as long as nobody has asked for one.
 bool stands_for_it(const std::string& asked, const VmRecord& vm, const std::vector<HostPtr>& hosts,
                    const std::vector<std::string>& known) {
   const std::string is = vm.hypervisor.empty() ? assumed_hypervisor(hosts) : vm.hypervisor;
-  return asked != is && asked == shown_hypervisor(is, known);
+  return !known.empty() && asked == shown_hypervisor(is, known);
 }
 
 Status change_vm(VmRecord& vm, const std::string& patch, const std::vector<HostPtr>& hosts,

@@ -5,6 +5,7 @@
 #include "placing.hpp"
 #include "qarax/core/lifecycle.hpp"
 #include "qarax/core/resize.hpp"
+#include "record_action.hpp"
 #include "refusals.hpp"
 
 namespace qarax::server {
@@ -48,7 +49,7 @@ Result<Foreseen> Foresight::create(NewVmInput input) const {
   input.only_check = true;
   QARAX_TRY(const VmPtr vm, store_.create_vm(input));
   Foreseen foreseen;
-  foreseen.action = "create";
+  foreseen.action = kCreateVm;
   return start_of(*vm, std::move(foreseen));
 }
 
@@ -56,7 +57,7 @@ Result<Foreseen> Foresight::edit_vm(const Edit& edit) const {
   const VmPtr before = store_.vm(edit.id);
   QARAX_TRY(const VmPtr after, editor_.edit_vm({edit.id, edit.patch, edit.expected_version, true}));
   Foreseen foreseen;
-  foreseen.action = "edit";
+  foreseen.action = kEditVm;
   const bool same_machine = before && before->revision == after->revision;
   foreseen.changes = !same_machine || !before || before->name != after->name ||
                      before->description != after->description || before->tags != after->tags ||
@@ -145,7 +146,7 @@ Result<Foreseen> Foresight::add_host(NewHostInput input) const {
   input.only_check = true;
   QARAX_CHECK(store_.add_host(input));
   Foreseen foreseen;
-  foreseen.action = "add-host";
+  foreseen.action = kAddHost;
   for (const HostPtr& host : store_.hosts())
     if (host->address == input.address && host->port == input.port)
       foreseen.notes.push_back("host " + host->name + " has this address and port already; one node is one host");
@@ -157,7 +158,7 @@ Result<Foreseen> Foresight::init_host(const std::string& id) const {
   const HostPtr host = store_.host(id);
   if (!host) return no_such_host(id);
   Foreseen foreseen;
-  foreseen.action = "init-host";
+  foreseen.action = to_string(HostAction::init_host);
   foreseen.changes = host->status != HostStatus::up;
   if (foreseen.changes) foreseen.notes.emplace_back("not checked: whether its node answers");
   return foreseen;
@@ -167,7 +168,7 @@ Result<Foreseen> Foresight::edit_host(const Edit& edit) const {
   const HostPtr before = store_.host(edit.id);
   QARAX_TRY(const HostPtr after, editor_.edit_host({edit.id, edit.patch, edit.expected_version, true}));
   Foreseen foreseen;
-  foreseen.action = "edit-host";
+  foreseen.action = kEditHost;
   const bool moves = before && (before->address != after->address || before->port != after->port);
   foreseen.changes = moves || (before && (before->name != after->name || before->host_user != after->host_user));
   if (moves) foreseen.notes.emplace_back("its VMs would be unknown until its node answers at the new address");
@@ -178,7 +179,7 @@ Result<Foreseen> Foresight::remove_host(RemoveHost asked) const {
   asked.only_check = true;
   QARAX_CHECK(editor_.remove_host(asked));
   Foreseen foreseen;
-  foreseen.action = "remove-host";
+  foreseen.action = kRemoveHost;
   for (const VmPtr& vm : store_.vms())
     if (vm->host_id == asked.host_id)
       foreseen.notes.push_back("VM " + vm->name + " would be forgotten, which is " +

@@ -1,7 +1,5 @@
 // What jobs at hosts do, action by action.
 #include <algorithm>
-#include <iterator>
-#include <stdexcept>
 #include <utility>
 
 #include "collected.hpp"
@@ -41,21 +39,16 @@ Collected told_twice(Collected before, const std::vector<core::Leftover>& now) {
 
 }  // namespace
 
-const HostJobs::Action& HostJobs::action_of(std::string_view name) {
-  static constexpr Action kActions[] = {
-      {kAdoptHost, nullptr, &HostJobs::carry_on_adopt, true},
-      {kAdoptVm, nullptr, &HostJobs::connect, true},
-      {kRemoveUnmanaged, &HostJobs::prepare_removal, &HostJobs::carry_on_removal, true},
-      {kCollectLeftovers, &HostJobs::prepare_collect, &HostJobs::carry_on_collect, true},
-      {kInitHost, nullptr, &HostJobs::connect, false},
+const HostJobs::Row& HostJobs::row_of(HostAction action) {
+  static constexpr Row kRows[] = {
+      {HostAction::adopt_host, nullptr, &HostJobs::carry_on_adopt, true},
+      {HostAction::adopt_vm, nullptr, &HostJobs::connect, true},
+      {HostAction::remove_unmanaged, &HostJobs::prepare_removal, &HostJobs::carry_on_removal, true},
+      {HostAction::collect_leftovers, &HostJobs::prepare_collect, &HostJobs::carry_on_collect, true},
+      {HostAction::init_host, nullptr, &HostJobs::connect, false},
   };
-  static_assert(std::equal(std::begin(kActions), std::end(kActions), std::begin(kHostActions), std::end(kHostActions),
-                           [](const Action& one, const HostAction& other) { return one.name == other.name; }),
-                "a row for each of kHostActions, in their order");
-  const auto found =
-      std::find_if(std::begin(kActions), std::end(kActions), [&](const Action& one) { return one.name == name; });
-  if (found == std::end(kActions)) throw std::logic_error("\"" + std::string(name) + "\" is no action at a host");
-  return *found;
+  static_assert(has_a_row_for_each_host_action(kRows));
+  return kRows[static_cast<std::size_t>(action)];
 }
 
 Status HostJobs::prepare_removal(BeginHostJob& asked) {
@@ -75,7 +68,9 @@ Status HostJobs::prepare_collect(BeginHostJob& asked) {
 Status HostJobs::carry_on(const Job& job, std::string& outcome) {
   const HostPtr host = store_.host(job.host_id);
   if (!host) return make_error(Code::not_found, "host " + job.host_id + " was removed since", "host-not-found");
-  return (this->*action_of(job.action).carry_on)(*host, job, outcome);
+  const auto action = host_action_named(job.action);
+  if (!action) return make_error(Code::internal, "\"" + job.action + "\" is no action at a host");
+  return (this->*row_of(*action).carry_on)(*host, job, outcome);
 }
 
 Status HostJobs::carry_on_adopt(const HostRecord& host, const Job& job, std::string& /*outcome*/) {
@@ -100,7 +95,8 @@ Status HostJobs::connect(const HostRecord& /*host*/, const Job& job, std::string
   auto connected = orchestrator_.init_host(job.host_id, kAttemptMs);
   if (!connected) return connected.error();
   // The same check as for a job that begins now, also for what was begun before.
-  if (const std::string why = store_.read_only(); !why.empty() && !is_made_while_read_only(job.action))
+  const auto action = host_action_named(job.action);
+  if (const std::string why = store_.read_only(); !why.empty() && !(action && is_made_while_read_only(*action)))
     return read_only(why);
   return Ok{};
 }

@@ -44,17 +44,17 @@ HostJobs::HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator, O
 HostJobs::HostJobs(Store& store, Adopter& adopter, Orchestrator& orchestrator)
     : HostJobs(store, adopter, orchestrator, OpenJobs::Options{}) {}
 
-Result<JobPtr> HostJobs::begin(std::string_view action, const std::string& host_id, const std::string& vm_id) {
-  BeginHostJob asked{std::string(action), host_id, vm_id};
-  if (const auto prepare = action_of(action).prepare) QARAX_CHECK((this->*prepare)(asked));
+Result<JobPtr> HostJobs::begin(HostAction action, const std::string& host_id, const std::string& vm_id) {
+  BeginHostJob asked{action, host_id, vm_id};
+  if (const auto prepare = row_of(action).prepare) QARAX_CHECK((this->*prepare)(asked));
   QARAX_TRY(JobPtr job, store_.begin_host_job(asked));
-  core::logger("jobs")->info("{} begun host={} job={} vm={} request={}", action, host_id, job->id, vm_id,
+  core::logger("jobs")->info("{} begun host={} job={} vm={} request={}", to_string(action), host_id, job->id, vm_id,
                              job->request_id);
   note_asked(job, "");
   return job;
 }
 
-Result<JobPtr> HostJobs::in_background(std::string_view action, const std::string& host_id, const std::string& vm_id) {
+Result<JobPtr> HostJobs::in_background(HostAction action, const std::string& host_id, const std::string& vm_id) {
   QARAX_TRY(JobPtr job, store_.claimed_job());
   if (job) return job;
   QARAX_TRY(job, begin(action, host_id, vm_id));
@@ -101,7 +101,8 @@ Status HostJobs::end(const std::string& job_id, const Status& done, const std::s
   if (!job || !may_be_otherwise_soon(done.error())) return fail(job_id, done.error());
   // A job that this server's end interrupted hasn't failed, nor has one that the node may still be doing.
   if (orchestrator_.is_closed()) return not_ended(job_id);
-  if (!action_of(job->action).may_be_repeated) return fail(job_id, done.error());
+  const auto action = host_action_named(job->action);
+  if (!action || !row_of(*action).may_be_repeated) return fail(job_id, done.error());
   take_up(job, "the node gave no answer at first; this is what became of it");
   return not_ended(job_id);
 }
@@ -119,7 +120,7 @@ Error HostJobs::fail(const std::string& job_id, Error error) {
 Result<HostPtr> HostJobs::init(const std::string& host_id, std::int64_t wait_ms) {
   QARAX_TRY(const JobPtr before, claimed());
   if (!before) {
-    QARAX_TRY(const JobPtr job, begin(kInitHost, host_id));
+    QARAX_TRY(const JobPtr job, begin(HostAction::init_host, host_id));
     auto connected = attempt([&] { return orchestrator_.init_host(host_id, wait_ms); });
     QARAX_CHECK(end(job->id, connected ? Status(Ok{}) : Status(connected.error())));
     return connected;
@@ -161,7 +162,7 @@ Result<VmPtr> HostJobs::adopt_vm(const std::string& host_id, const std::string& 
 Status HostJobs::remove_vm(const std::string& host_id, const std::string& vm_id, std::int64_t timeout_ms) {
   QARAX_TRY(const JobPtr before, claimed());
   if (before) return Ok{};
-  QARAX_TRY(const JobPtr job, begin(kRemoveUnmanaged, host_id, vm_id));
+  QARAX_TRY(const JobPtr job, begin(HostAction::remove_unmanaged, host_id, vm_id));
   return end(job->id, attempt([&] { return adopter_.remove_vm(host_id, vm_id, job->revision, timeout_ms); }));
 }
 
@@ -171,7 +172,7 @@ Result<std::vector<core::Leftover>> HostJobs::collect(const std::string& host_id
     QARAX_TRY(Collected kept, decode<Collected>(std::string_view(before->outcome), Unknown::ignore));
     return std::move(kept.leftovers);
   }
-  QARAX_TRY(const JobPtr job, begin(kCollectLeftovers, host_id));
+  QARAX_TRY(const JobPtr job, begin(HostAction::collect_leftovers, host_id));
   auto found = attempt([&] { return adopter_.leftovers(host_id, true); });
   QARAX_CHECK(end(job->id, found ? Status(Ok{}) : Status(found.error()), found ? outcome_of(Collected{*found}) : ""));
   return found;

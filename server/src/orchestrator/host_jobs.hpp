@@ -37,11 +37,11 @@ class HostJobs {
   // up.
   Result<JobPtr> adopt_in_background(const std::string& host_id, const std::string& plan);
   // Runs init, remove_vm or collect as a job in the background. For a repeated request, returns the job as it is then.
-  Result<JobPtr> in_background(std::string_view action, const std::string& host_id, const std::string& vm_id);
+  Result<JobPtr> in_background(HostAction action, const std::string& host_id, const std::string& vm_id);
 
  private:
   // Checks what can be checked at once, then records the job.
-  Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id = {});
+  Result<JobPtr> begin(HostAction action, const std::string& host_id, const std::string& vm_id = {});
   Result<JobPtr> claimed();
   Error not_ended(const std::string& job_id) const;
   void note_asked(const JobPtr& job, const std::string& detail);
@@ -54,8 +54,8 @@ class HostJobs {
   bool resume(const Job& job, const std::string& why, bool last);
 
   // host_actions.cpp: what differs between actions, a row for each.
-  struct Action {
-    std::string_view name;
+  struct Row {
+    HostAction action;
     // Checks what can be checked at once, and completes what is recorded; null: there is nothing to do.
     Status (HostJobs::*prepare)(BeginHostJob& asked);
     // Goes on with a job that may have been begun before, by this server or an earlier one.
@@ -64,7 +64,7 @@ class HostJobs {
     // has failed then.
     bool may_be_repeated;
   };
-  static const Action& action_of(std::string_view name);
+  static const Row& row_of(HostAction action);
   Status prepare_removal(BeginHostJob& asked);
   Status prepare_collect(BeginHostJob& asked);
   // `outcome` gets the document that the job's request is answered with, where there is one.

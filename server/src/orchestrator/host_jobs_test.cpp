@@ -39,17 +39,17 @@ class HostJobsTest : public OverAFakeNode {
     return use();
   }
   // Leaves a job as a killed server does: recorded with its key, and nothing more.
-  std::string leave(std::string_view action, const std::string& vm = {}) {
-    return request([&] { return (*store_->begin_host_job({std::string(action), host_, vm}))->id; });
+  std::string leave(HostAction action, const std::string& vm = {}) {
+    return request([&] { return (*store_->begin_host_job({action, host_, vm}))->id; });
   }
   Job ended(const std::string& id) const {
     const JobPtr job = store_->job_book().wait(id, std::chrono::seconds(60));
     return job ? *job : **store_->job(id);
   }
-  std::size_t count(std::string_view action) {
+  std::size_t count(HostAction action) {
     std::size_t out = 0;
     const auto jobs = store_->jobs({});
-    for (const JobPtr& job : *jobs) out += job->action == action ? 1 : 0;
+    for (const JobPtr& job : *jobs) out += job->action == to_string(action) ? 1 : 0;
     return out;
   }
 
@@ -69,8 +69,9 @@ TEST_F(HostJobsTest, EachIsRecordedWithItsHostAndItsEnd) {
   ASSERT_TRUE(jobs_->remove_vm(host_, stray, 20'000));
   EXPECT_EQ(jobs_->remove_vm(host_, stray, 20'000).error().reason, "vm-not-found");
   ASSERT_TRUE(jobs_->adopt_vm(host_, kept));
-  for (const std::string_view action : {kInitHost, kCollectLeftovers, kRemoveUnmanaged, kAdoptVm})
-    EXPECT_EQ(count(action), 1u) << action;
+  for (const HostAction action :
+       {HostAction::init_host, HostAction::collect_leftovers, HostAction::remove_unmanaged, HostAction::adopt_vm})
+    EXPECT_EQ(count(action), 1u) << to_string(action);
   JobQuery query;
   query.host_id = host_;
   query.state = JobState::completed;
@@ -87,7 +88,7 @@ TEST_F(HostJobsTest, AFailureIsTheJobsAndTheSameRequestTriesAgain) {
   server_.start();
   const auto again = request([&] { return jobs_->init(host_, 20'000); });
   EXPECT_TRUE(again) << again.error().message;
-  EXPECT_EQ(count(kInitHost), 2u);
+  EXPECT_EQ(count(HostAction::init_host), 2u);
 }
 
 TEST_F(HostJobsTest, WhoseNodeItIsIsNothingToWaitFor) {
@@ -110,10 +111,10 @@ TEST_F(HostJobsTest, TheNextServerGoesOnWithWhatWasLeft) {
   const std::string stray = started("stray");
   ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
   node_.leave({"tap", "qx1", "", "no VM has it"});
-  const std::string collect = (*store_->begin_host_job({std::string(kCollectLeftovers), host_}))->id;
+  const std::string collect = (*store_->begin_host_job({HostAction::collect_leftovers, host_}))->id;
   const std::int64_t revision = *adopter_->revision_to_remove(host_, stray);
-  const std::string remove = (*store_->begin_host_job({std::string(kRemoveUnmanaged), host_, stray, revision}))->id;
-  const std::string init = (*store_->begin_host_job({std::string(kInitHost), host_}))->id;
+  const std::string remove = (*store_->begin_host_job({HostAction::remove_unmanaged, host_, stray, revision}))->id;
+  const std::string init = (*store_->begin_host_job({HostAction::init_host, host_}))->id;
   restart();
   for (const std::string& id : {collect, remove, init}) EXPECT_EQ(ended(id).state, JobState::completed);
   EXPECT_FALSE(node_.vms().contains(stray));
@@ -124,7 +125,7 @@ TEST_F(HostJobsTest, TheNextServerGoesOnWithWhatWasLeft) {
 TEST_F(HostJobsTest, WhileNothingMayBeChangedNothingIsCollected) {
   options_.try_for_ms = 0;
   node_.leave({"tap", "qx1", "", "no VM has it"});
-  const std::string id = (*store_->begin_host_job({std::string(kCollectLeftovers), host_}))->id;
+  const std::string id = (*store_->begin_host_job({HostAction::collect_leftovers, host_}))->id;
   const auto other = store_->add_host({"other", "127.0.0.1", 1, ""});
   ASSERT_TRUE(other);
   ASSERT_TRUE(store_->mark_set_back((*other)->id, "its node knows better"));
@@ -141,7 +142,7 @@ TEST_F(HostJobsTest, WhileNothingMayBeChangedNothingIsCollected) {
 
 TEST_F(HostJobsTest, ARequestThatIsMadeAgainHasTheAnswerOfItsJob) {
   node_.leave({"tap", "qx1", "", "no VM has it"});
-  const std::string id = leave(kCollectLeftovers);
+  const std::string id = leave(HostAction::collect_leftovers);
   restart();
   ASSERT_EQ(ended(id).state, JobState::completed);
   node_.leave({"tap", "qx2", "", "of later"});
@@ -157,7 +158,7 @@ TEST_F(HostJobsTest, ACollectThatIsCarriedOutTwiceTellsWhatBothHaveRemoved) {
   const std::string listed =
       R"({"leftovers":[{"kind":"tap","name":"qx1","vm":"","why":"no VM has it","removed":false,"problem":""}]})";
   const std::string id = request([&] {
-    return (*store_->begin_host_job({std::string(kCollectLeftovers), host_, {}, 0, listed}))->id;
+    return (*store_->begin_host_job({HostAction::collect_leftovers, host_, {}, 0, listed}))->id;
   });
   ASSERT_TRUE(adopter_->leftovers(host_, true)) << "and then it was killed";
   node_.leave({"tap", "qx2", "", "of later"});
@@ -198,7 +199,7 @@ TEST_F(HostJobsTest, WhatANodeIsTooSlowWithGoesOn) {
   EXPECT_EQ(ended(job->id).state, JobState::completed);
   EXPECT_FALSE(node_.vms().contains(stray));
   EXPECT_TRUE(request([&] { return jobs_->remove_vm(host_, stray, 20'000); }));
-  EXPECT_EQ(count(kRemoveUnmanaged), 1u);
+  EXPECT_EQ(count(HostAction::remove_unmanaged), 1u);
 }
 
 TEST_F(HostJobsTest, ACallThatBreaksOffAfterItWasSentGoesOn) {
@@ -229,9 +230,9 @@ TEST_F(HostJobsTest, AnotherHostsSilenceKeepsNobodyWaiting) {
   const auto added = orchestrator_->add_host({"h2", "127.0.0.1", second.port(), ""});
   ASSERT_TRUE(added);
   second.stop();
-  const auto dark = jobs_->in_background(kInitHost, (*added)->id, "");
+  const auto dark = jobs_->in_background(HostAction::init_host, (*added)->id, "");
   ASSERT_TRUE(dark) << dark.error().message;
-  const auto lit = jobs_->in_background(kInitHost, host_, "");
+  const auto lit = jobs_->in_background(HostAction::init_host, host_, "");
   ASSERT_TRUE(lit) << lit.error().message;
   EXPECT_EQ(ended((*lit)->id).state, JobState::completed);
   EXPECT_EQ(store_->job_book().find((*dark)->id)->state, JobState::running);
@@ -244,7 +245,7 @@ TEST_F(HostJobsTest, WhatIsNotWaitedForIsDoneOnceAndToldByItsJob) {
   const std::string stray = started("stray");
   ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
   node_.leave({"tap", "qx1", "", "no VM has it"});
-  const auto collect = [&] { return jobs_->in_background(kCollectLeftovers, host_, ""); };
+  const auto collect = [&] { return jobs_->in_background(HostAction::collect_leftovers, host_, ""); };
   const auto first = request(collect);
   ASSERT_TRUE(first) << first.error().message;
   const Job done = ended((*first)->id);
@@ -252,18 +253,18 @@ TEST_F(HostJobsTest, WhatIsNotWaitedForIsDoneOnceAndToldByItsJob) {
   EXPECT_NE(done.outcome.find("qx1"), std::string::npos);
   EXPECT_EQ((*request(collect))->id, done.id);
   EXPECT_EQ(node_.collected(), 1);
-  const auto removal = jobs_->in_background(kRemoveUnmanaged, host_, stray);
+  const auto removal = jobs_->in_background(HostAction::remove_unmanaged, host_, stray);
   ASSERT_TRUE(removal) << removal.error().message;
   EXPECT_EQ(ended((*removal)->id).state, JobState::completed);
   EXPECT_FALSE(node_.vms().contains(stray));
-  EXPECT_EQ(jobs_->in_background(kRemoveUnmanaged, host_, stray).error().reason, "vm-not-found");
-  EXPECT_EQ(ended((*jobs_->in_background(kInitHost, host_, ""))->id).state, JobState::completed);
+  EXPECT_EQ(jobs_->in_background(HostAction::remove_unmanaged, host_, stray).error().reason, "vm-not-found");
+  EXPECT_EQ(ended((*jobs_->in_background(HostAction::init_host, host_, ""))->id).state, JobState::completed);
 }
 
 TEST_F(HostJobsTest, AVmThatWasRemovedBeforeTheKillIsRemoved) {
   const std::string stray = started("stray");
   ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
-  const std::string id = leave(kRemoveUnmanaged, stray);
+  const std::string id = leave(HostAction::remove_unmanaged, stray);
   ASSERT_TRUE(adopter_->remove_vm(host_, stray, *adopter_->revision_to_remove(host_, stray), 20'000));
   restart();
   EXPECT_EQ(ended(id).state, JobState::completed);
@@ -273,7 +274,7 @@ TEST_F(HostJobsTest, AVmThatWasRemovedBeforeTheKillIsRemoved) {
 TEST_F(HostJobsTest, AVmThatIsBeingRemovedIsntAdopted) {
   const std::string stray = started("stray");
   ASSERT_TRUE(store_->remove_vm(stray, Removal::by_job));
-  ASSERT_TRUE(store_->begin_host_job({std::string(kRemoveUnmanaged), host_, stray}));
+  ASSERT_TRUE(store_->begin_host_job({HostAction::remove_unmanaged, host_, stray}));
   const auto adopted = jobs_->adopt_vm(host_, stray);
   ASSERT_FALSE(adopted);
   EXPECT_EQ(adopted.error().reason, "job-in-progress") << adopted.error().message;
@@ -282,7 +283,7 @@ TEST_F(HostJobsTest, AVmThatIsBeingRemovedIsntAdopted) {
 
 TEST_F(HostJobsTest, AVmOfThisServersIsntRemovedAsAStray) {
   const std::string web = started("web");
-  const auto begun = store_->begin_host_job({std::string(kRemoveUnmanaged), host_, web});
+  const auto begun = store_->begin_host_job({HostAction::remove_unmanaged, host_, web});
   ASSERT_FALSE(begun);
   EXPECT_EQ(begun.error().reason, "wrong-state");
 }
@@ -299,7 +300,7 @@ TEST_F(HostJobsTest, AnAdoptedVmIsAnsweredAgain) {
 
 TEST_F(HostJobsTest, AHostThatStaysAwayFailsTheJobWithTheReason) {
   options_.try_for_ms = 0;
-  const std::string id = leave(kCollectLeftovers);
+  const std::string id = leave(HostAction::collect_leftovers);
   server_.stop();
   restart();
   const Job job = ended(id);
@@ -312,7 +313,7 @@ TEST_F(HostJobsTest, AHostThatStaysAwayFailsTheJobWithTheReason) {
 }
 
 TEST_F(HostJobsTest, TheServersOwnEndIsNoFailure) {
-  const std::string id = (*store_->begin_host_job({std::string(kCollectLeftovers), host_}))->id;
+  const std::string id = (*store_->begin_host_job({HostAction::collect_leftovers, host_}))->id;
   server_.stop();
   restart();
   close();
@@ -365,7 +366,7 @@ TEST_F(AdoptedAgain, AnAdoptThatWasKilledAfterItsNodeWasToldIsAtItsEnd) {
   EXPECT_EQ(job.state, JobState::completed) << (job.error ? job.error->message : "");
   EXPECT_TRUE(store_->read_only().empty());
   EXPECT_EQ(store_->host(host_)->status, HostStatus::up);
-  EXPECT_EQ(count(kAdoptHost), 1u);
+  EXPECT_EQ(count(HostAction::adopt_host), 1u);
   const auto again = request([&] { return jobs_->adopt(host_, plan, 20'000); });
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_TRUE(again->applied);
@@ -394,7 +395,7 @@ TEST_F(AdoptedAgain, AnAdoptNeedNotBeWaitedFor) {
   const std::string plan = plan_of_anothers_node();
   const auto begun = request([&] { return jobs_->adopt_in_background(host_, plan); });
   ASSERT_TRUE(begun) << begun.error().message;
-  EXPECT_EQ((*begun)->action, kAdoptHost);
+  EXPECT_EQ((*begun)->action, to_string(HostAction::adopt_host));
   EXPECT_EQ(ended((*begun)->id).state, JobState::completed);
   EXPECT_EQ(store_->host(host_)->status, HostStatus::up);
   const auto again = request([&] { return jobs_->adopt_in_background(host_, plan); });

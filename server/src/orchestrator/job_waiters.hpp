@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "records.hpp"
 #include "refusals.hpp"
-#include "store.hpp"
 
 namespace qarax::server {
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "fleet.hpp"
-#include "store.hpp"
+#include "reads.hpp"
 
 namespace qarax::server {
 
@@ -15,15 +15,15 @@ namespace qarax::server {
 class Keeper {
  public:
   // Borrows both.
-  Keeper(const Store& store, const Fleet& nodes) : store_(store), nodes_(nodes) {}
+  Keeper(const StoreReads& store, const Fleet& nodes) : store_(store), nodes_(nodes) {}
 
   // Sends what differs from what the nodes report that they keep; called regularly.
   void look();
 
  private:
-  const Store& store_;
+  const StoreReads& store_;
   const Fleet& nodes_;
-  std::uint64_t seen_ = 0;                          // Store::changes() of the last complete look
+  std::uint64_t seen_ = 0;                          // StoreReads::changes() of the last complete look
   std::map<std::string, std::uint64_t> looked_at_;  // version of the record, by VM id
 };
 

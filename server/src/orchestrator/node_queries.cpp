@@ -40,13 +40,12 @@ Result<Counters> NodeQueries::counters(const std::string& vm_id) const {
 }
 
 Status NodeQueries::read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                                 const std::function<bool(std::string_view)>& sink,
-                                 std::shared_ptr<grpc::ClientContext> context) const {
+                                 const std::function<bool(std::string_view)>& sink, const std::stop_token& stop) const {
   const VmPtr vm = store_.vm(vm_id);
   if (!vm) return no_such_vm(vm_id);
   if (!vm->host_id) return Ok{};  // never started
   QARAX_TRY(const auto link, link_of(*vm));
-  auto read = link->read_console(vm_id, tail_bytes, follow, sink, std::move(context));
+  auto read = link->read_console(vm_id, tail_bytes, follow, sink, stop);
   if (!read && has_no_log(read.error())) return Ok{};
   if (!read) return answer_of_node(std::move(read).error(), *vm, store_);
   return read;

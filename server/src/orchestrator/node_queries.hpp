@@ -4,11 +4,12 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
 #include "fleet.hpp"
-#include "store.hpp"
+#include "reads.hpp"
 
 namespace qarax::server {
 
@@ -17,16 +18,15 @@ namespace qarax::server {
 class NodeQueries {
  public:
   // Borrows both.
-  NodeQueries(const Store& store, const Fleet& nodes) : store_(store), nodes_(nodes) {}
+  NodeQueries(const StoreReads& store, const Fleet& nodes) : store_(store), nodes_(nodes) {}
 
   // NOT_FOUND "vm-not-found"; FAILED_PRECONDITION "wrong-state" where no VMM runs, "unsupported-by-hypervisor";
   // UNIMPLEMENTED "node-outdated".
   Result<Counters> counters(const std::string& vm_id) const;
-  // `sink`, `follow` and `context` are as NodeAccess::read_console has them. A VM that has never started, or has no
+  // `sink`, `follow` and `stop` are as NodeAccess::read_console has them. A VM that has never started, or has no
   // console, has an empty log. NOT_FOUND "vm-not-found".
   Status read_console(const std::string& vm_id, std::int64_t tail_bytes, bool follow,
-                      const std::function<bool(std::string_view)>& sink,
-                      std::shared_ptr<grpc::ClientContext> context = nullptr) const;
+                      const std::function<bool(std::string_view)>& sink, const std::stop_token& stop = {}) const;
   // FAILED_PRECONDITION "wrong-state" where no VMM runs or the VM has no console; UNIMPLEMENTED "node-outdated"; else
   // as NodeAccess::attach_console.
   Result<std::unique_ptr<ConsoleLine>> attach_console(const VmRecord& vm, std::int64_t tail_bytes) const;
@@ -36,7 +36,7 @@ class NodeQueries {
  private:
   Result<std::shared_ptr<NodeAccess>> link_of(const VmRecord& vm) const;  // the link must be up
 
-  const Store& store_;
+  const StoreReads& store_;
   const Fleet& nodes_;
 };
 

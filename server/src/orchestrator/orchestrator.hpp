@@ -84,11 +84,6 @@ class Orchestrator {
   void saw_report(const VmPtr& vm, const core::VmReport& report);
   void saw_progress(const std::string& host_id, const core::CommandProgress& progress);
   void host_up(const std::string& host_id);
-  struct Tombstone {
-    std::string host_id;
-    std::string vm;
-    std::int64_t revision = 0;
-  };
   void enforce_tombstones(const std::string& host_id);
   void bury(NodeAccess& node, const Tombstone& stone);
   void heard_of(const Tombstone& stone, const CommandOutcome& outcome);

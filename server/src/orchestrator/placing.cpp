@@ -11,7 +11,7 @@ bool is_reachable(const VmRecord& vm, const Fleet& nodes) {
   return link && link->is_up();
 }
 
-Error unreachable(const VmRecord& vm, const Store& store) {
+Error unreachable(const VmRecord& vm, const StoreReads& store) {
   const HostPtr host = vm.host_id ? store.host(*vm.host_id) : nullptr;
   Error error = make_error(Code::unavailable,
                            "VM " + vm.name + " is on host " + (host ? host->name : "?") + ", which can't be reached" +
@@ -35,7 +35,7 @@ Error delete_not_confirmed() {
                     "node-protocol");
 }
 
-Error answer_of_node(Error said, const VmRecord& vm, const Store& store) {
+Error answer_of_node(Error said, const VmRecord& vm, const StoreReads& store) {
   const HostPtr host = vm.host_id ? store.host(*vm.host_id) : nullptr;
   Error error = std::move(said).context("VM " + vm.name + " on host " + (host ? host->name : "?"));
   if (error.reason == "vm-not-found") return not_at_its_node(std::move(error));
@@ -65,7 +65,7 @@ Result<Promises::Promised> Promises::place(const std::function<Result<Choice>()>
   return Promised{std::move(placement), Kept(take_back)};
 }
 
-Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes) {
+Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const StoreReads& store, const Fleet& nodes) {
   std::map<std::string, std::int64_t> reserved;
   for (const Reservation& one : store.reservations())
     if (one.vm_id != vm.id) reserved[one.host_id] += one.memory;
@@ -86,7 +86,7 @@ Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const Store& s
   return Choice{{vm.name, hypervisor, std::move(asked), frozen}, std::move(candidates)};
 }
 
-Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes) {
+Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const StoreReads& store, const Fleet& nodes) {
   QARAX_TRY(const Choice choice, choice_for(vm, spec, store, nodes));
   return place(choice.request, choice.candidates);
 }

@@ -8,8 +8,8 @@
 
 #include "fleet.hpp"
 #include "qarax/core/scope.hpp"
+#include "reads.hpp"
 #include "scheduler.hpp"
-#include "store.hpp"
 
 namespace qarax::server {
 
@@ -41,21 +41,21 @@ class Promises {
 
 // `spec`: the VM's own or a snapshot's. UNAVAILABLE "node-unreachable": the VM was started before, on a host that
 // doesn't answer.
-Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes);
+Result<Choice> choice_for(const VmRecord& vm, const VmSpec& spec, const StoreReads& store, const Fleet& nodes);
 // The choice for a dry run, which promises nothing; else place()'s errors.
-Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const Store& store, const Fleet& nodes);
+Result<Placement> place_vm(const VmRecord& vm, const VmSpec& spec, const StoreReads& store, const Fleet& nodes);
 
 // Whether the VM's host can be reached now.
 bool is_reachable(const VmRecord& vm, const Fleet& nodes);
 // The error for a VM whose host can't be reached, with the reason.
-Error unreachable(const VmRecord& vm, const Store& store);
+Error unreachable(const VmRecord& vm, const StoreReads& store);
 
 // Turns a node's "there is no such VM" into FAILED_PRECONDITION "wrong-state": the server has the VM, and GET shows it.
 Error not_at_its_node(Error said);
 // The error of a delete that its node reported as done without saying that the VM is gone.
 Error delete_not_confirmed();
 // Turns the error of a query to a VM's node into the terms of the REST API.
-Error answer_of_node(Error said, const VmRecord& vm, const Store& store);
+Error answer_of_node(Error said, const VmRecord& vm, const StoreReads& store);
 
 // The node's command for a start of the VM under that hypervisor.
 core::StartCommand start_command(const VmRecord& vm, const std::string& hypervisor);

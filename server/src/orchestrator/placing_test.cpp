@@ -7,6 +7,7 @@
 
 #include "decision.hpp"
 #include "fake_fleet.hpp"
+#include "store.hpp"
 #include "temp_folder.hpp"
 #include "wait_until.hpp"
 

@@ -47,7 +47,7 @@ class AnsweringFleet final : public Fleet {
     Result<VmSpec> resolve(const core::StartCommand&, std::int64_t) override { return nothing(); }
     Result<std::string> read_vmm_log(const std::string&, std::int64_t) override { return nothing(); }
     Status read_console(const std::string&, std::int64_t, bool, const std::function<bool(std::string_view)>&,
-                        std::shared_ptr<grpc::ClientContext>) override {
+                        const std::stop_token&) override {
       return nothing();
     }
     Result<std::unique_ptr<ConsoleLine>> attach_console(const std::string&, std::int64_t, std::int64_t) override {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "qarax/core/default_hypervisor.hpp"
+#include "qarax/core/enum_name.hpp"
 #include "qarax/core/options_check.hpp"
 
 namespace qarax::server {
@@ -173,7 +174,7 @@ Result<Placement> place(const PlacementRequest& request, const std::vector<Candi
   std::int64_t best_free = 0;
   for (const auto& [host, reserved, reachable, promised] : candidates) {
     if (host->status != HostStatus::up || !reachable || !host->info) {
-      const std::string state(EnumNames<HostStatus>::kNames[static_cast<std::size_t>(host->status)]);
+      const std::string state(core::enum_name(host->status));
       refusals.push_back(
           {host->name,
            {About::host, "it is " + state + (host->status_reason.empty() ? "" : ": " + host->status_reason)}});

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "store.hpp"
+#include "job_store.hpp"
 
 namespace qarax::server {
 

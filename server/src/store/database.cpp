@@ -37,6 +37,10 @@ Error Database::refused(const Poco::Exception& e) const {
   return unavailable("the database " + name_ + " refused: " + e.displayText() + "; reads still work");
 }
 
+Error Database::unreadable(const Poco::Exception& e) {
+  return make_error(Code::data_loss, "the database " + name_ + " can't be read: " + e.displayText());
+}
+
 Error Database::not_now() const {
   return unavailable("the database " + name_ + " doesn't answer; changes are refused until it does, reads still work");
 }

@@ -96,6 +96,8 @@ class Database {
   // Called once the initial load is done: from here on other threads use the connection, and the limits of normal
   // operation apply. Throws Poco::Exception.
   virtual void serve() { start(); }
+  // The error of an initial load that ended with `e`. DATA_LOSS, where it wasn't the connection that failed.
+  virtual Error unreadable(const Poco::Exception& e);
   void set_trailer(Trailer& trailer) { trailer_ = &trailer; }
 
  protected:

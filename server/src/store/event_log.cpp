@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "row_values.hpp"
 #include "rows.hpp"
 
 namespace qarax::server {
@@ -22,11 +23,9 @@ constexpr std::int64_t kPrunedAtOnce = 200'000;  // each minute; more could exce
 }  // namespace
 
 void EventLog::load(Session& session) {
-  EventPosition last;
-  std::int64_t oldest = 0;
-  session << "SELECT epoch, seq FROM event_counter", into(last.epoch), into(last.seq), now;
-  session << "SELECT COALESCE((SELECT MIN(seq) FROM events), 0)", into(oldest), now;
-  feed_.reset(last, oldest == 0 ? last.seq + 1 : oldest);
+  const auto [epoch, seq] = session.numbers<2>("SELECT epoch, seq FROM event_counter");
+  const auto [oldest] = session.numbers<1>("SELECT COALESCE((SELECT MIN(seq) FROM events), 0)");
+  feed_.reset({epoch, seq}, oldest == 0 ? seq + 1 : oldest);
 }
 
 void EventLog::write(Session& session) {
@@ -74,9 +73,7 @@ void EventLog::committed() {
 }
 
 std::int64_t EventLog::stored_epoch(Session& session) const {
-  std::int64_t epoch = 0;
-  session << "SELECT epoch FROM event_counter", into(epoch), now;
-  return epoch;
+  return session.numbers<1>("SELECT epoch FROM event_counter")[0];
 }
 
 EventPage EventLog::stored_after(Session& session, std::int64_t seq, std::size_t most) const {
@@ -89,8 +86,8 @@ EventPage EventLog::stored_after(Session& session, std::int64_t seq, std::size_t
   const RecordSet set(select);
   for (std::size_t row = 0; row < set.rowCount(); ++row) {
     LoggedEvent one;
-    one.seq = set.value(std::size_t{0}, row).convert<std::int64_t>();
-    one.document = set.value(std::size_t{1}, row).convert<std::string>();
+    one.seq = rows::number(set, 0, row);
+    one.document = rows::text(set, 1, row);
     auto event = decode<Event>(std::string_view(one.document), Unknown::ignore);
     if (!event) throw rows::BadRow("events " + std::to_string(one.seq) + ": " + event.error().message);
     one.event = std::move(*event);
@@ -101,16 +98,14 @@ EventPage EventLog::stored_after(Session& session, std::int64_t seq, std::size_t
 
 std::int64_t EventLog::prune(Session& session, std::int64_t keep, std::int64_t keep_s) const {
   // Times grow with the numbers, so this reads only rows that are too old and the first that isn't.
-  std::int64_t young = 0;
-  std::int64_t oldest = ran_.seconds() - keep_s;
-  session << "SELECT COALESCE((SELECT seq FROM events WHERE ran >= $1 ORDER BY seq LIMIT 1), (SELECT seq + 1 FROM "
-             "event_counter))",
-      use(oldest), into(young), now;
-  std::int64_t stored = 0;
-  session << "SELECT COALESCE(MIN(seq), 0) FROM events", into(stored), now;
+  const auto [young] = session.numbers<1>(
+      "SELECT COALESCE((SELECT seq FROM events WHERE ran >= $1 ORDER BY seq LIMIT 1), (SELECT seq + 1 FROM "
+      "event_counter))",
+      ran_.seconds() - keep_s);
+  const auto [stored] = session.numbers<1>("SELECT COALESCE(MIN(seq), 0) FROM events");
   const std::int64_t all = std::max(feed_.last().seq - keep + 1, young);
-  std::int64_t first = std::min(all, stored + kPrunedAtOnce);
-  session << "DELETE FROM events WHERE seq < $1", use(first), now;
+  const std::int64_t first = std::min(all, stored + kPrunedAtOnce);
+  session.run("DELETE FROM events WHERE seq < $1", first);
   return first;
 }
 

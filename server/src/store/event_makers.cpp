@@ -1,15 +1,11 @@
 #include "event_makers.hpp"
 
 #include "qarax/core/clock.hpp"
+#include "qarax/core/enum_name.hpp"
 
 namespace qarax::server::events {
 
 namespace {
-
-template <class E>
-std::string name_of(E value) {
-  return std::string(EnumNames<E>::kNames[static_cast<std::size_t>(value)]);
-}
 
 Event now(const char* type) {
   Event event;
@@ -42,7 +38,7 @@ Event of_job(const char* type, const Job& job, const VmRecord* vm) {
   event.job_id = job.id;
   event.action = job.action;
   if (vm != nullptr) event.tags = vm->tags;
-  event.new_status = name_of(job.state);
+  event.new_status = core::enum_name(job.state);
   return event;
 }
 
@@ -55,7 +51,7 @@ void set_reason(Event& event, const std::string& reason) {
 Event vm_created(const VmRecord& vm, const std::string& job_id) {
   Event event = of_vm("vm.created", vm);
   if (!job_id.empty()) event.job_id = job_id;
-  event.new_status = name_of(vm.observed.status.state);
+  event.new_status = core::enum_name(vm.observed.status.state);
   return event;
 }
 
@@ -68,14 +64,14 @@ Event vm_changed(const VmRecord& vm, const std::string& job_id) {
 Event vm_deleted(const VmRecord& vm, const std::string& job_id) {
   Event event = of_vm("vm.deleted", vm);
   if (!job_id.empty()) event.job_id = job_id;
-  event.previous_status = name_of(vm.observed.status.state);
+  event.previous_status = core::enum_name(vm.observed.status.state);
   return event;
 }
 
 Event vm_status_changed(const VmRecord& vm, VmState before) {
   Event event = of_vm("vm.status_changed", vm);
-  event.previous_status = name_of(before);
-  event.new_status = name_of(vm.observed.status.state);
+  event.previous_status = core::enum_name(before);
+  event.new_status = core::enum_name(vm.observed.status.state);
   set_reason(event, vm.observed.status.status_reason);
   return event;
 }
@@ -83,7 +79,7 @@ Event vm_status_changed(const VmRecord& vm, VmState before) {
 Event host_added(const HostRecord& host, const std::string& job_id) {
   Event event = of_host("host.added", host);
   event.job_id = job_id;
-  event.new_status = name_of(host.status);
+  event.new_status = core::enum_name(host.status);
   return event;
 }
 
@@ -96,14 +92,14 @@ Event host_changed(const HostRecord& host, const std::string& job_id) {
 Event host_removed(const HostRecord& host, const std::string& job_id) {
   Event event = of_host("host.removed", host);
   event.job_id = job_id;
-  event.previous_status = name_of(host.status);
+  event.previous_status = core::enum_name(host.status);
   return event;
 }
 
 Event host_status_changed(const HostRecord& host, HostStatus before) {
   Event event = of_host("host.status_changed", host);
-  event.previous_status = name_of(before);
-  event.new_status = name_of(host.status);
+  event.previous_status = core::enum_name(before);
+  event.new_status = core::enum_name(host.status);
   set_reason(event, host.status_reason);
   return event;
 }

@@ -14,7 +14,7 @@ class HostJobsStoreTest : public StoreTest {
     std::vector<std::string> out;
     const auto page = store_->stored_events(0, 1000);
     for (const auto& one : page->events)
-      if (one->event.action && is_host_action(*one->event.action))
+      if (one->event.action && host_action_named(*one->event.action))
         out.push_back(one->event.type + " " + *one->event.action);
     return out;
   }
@@ -22,7 +22,7 @@ class HostJobsStoreTest : public StoreTest {
 
 TEST_P(HostJobsStoreTest, AHostsJobIsToldOfFromItsBeginToItsEnd) {
   const HostPtr on = host();
-  const auto begun = store_->begin_host_job({std::string(kCollectLeftovers), on->id});
+  const auto begun = store_->begin_host_job({HostAction::collect_leftovers, on->id});
   ASSERT_TRUE(begun) << begun.error().message;
   EXPECT_EQ((*begun)->state, JobState::running);
   JobQuery of_host;
@@ -44,14 +44,14 @@ TEST_P(HostJobsStoreTest, AHostsJobIsToldOfFromItsBeginToItsEnd) {
 TEST_P(HostJobsStoreTest, ARestartedServerFindsWhatIsUnfinished) {
   const HostPtr on = host();
   const VmPtr web = vm("web");
-  ASSERT_TRUE(store_->begin_host_job({std::string(kInitHost), on->id}));
-  ASSERT_TRUE(store_->begin_host_job({std::string(kInitHost), on->id})) << "of one kind there may be several";
+  ASSERT_TRUE(store_->begin_host_job({HostAction::init_host, on->id}));
+  ASSERT_TRUE(store_->begin_host_job({HostAction::init_host, on->id})) << "of one kind there may be several";
   const std::string stray = "11111111-1111-4111-8111-111111111111";
-  ASSERT_TRUE(store_->begin_host_job({std::string(kRemoveUnmanaged), on->id, stray}));
-  const auto twice = store_->begin_host_job({std::string(kRemoveUnmanaged), on->id, stray});
+  ASSERT_TRUE(store_->begin_host_job({HostAction::remove_unmanaged, on->id, stray}));
+  const auto twice = store_->begin_host_job({HostAction::remove_unmanaged, on->id, stray});
   ASSERT_FALSE(twice);
   EXPECT_EQ(twice.error().reason, "job-in-progress");
-  EXPECT_EQ(store_->begin_host_job({std::string(kInitHost), "nowhere"}).error().reason, "host-not-found");
+  EXPECT_EQ(store_->begin_host_job({HostAction::init_host, "nowhere"}).error().reason, "host-not-found");
   open();
   EXPECT_EQ(store_->unfinished_host_jobs().size(), 3u);
   EXPECT_TRUE(store_->unfinished_jobs().empty()) << "they are no VM's";
@@ -66,12 +66,12 @@ TEST_P(HostJobsStoreTest, ARestartedServerFindsWhatIsUnfinished) {
 TEST_P(HostJobsStoreTest, WhileNothingMayBeChangedAHostIsOnlyConnectedTo) {
   const HostPtr on = host();
   ASSERT_TRUE(store_->mark_set_back(on->id, "its node knows better"));
-  for (const auto action : {kCollectLeftovers, kRemoveUnmanaged}) {
-    const auto refused = store_->begin_host_job({std::string(action), on->id});
-    ASSERT_FALSE(refused) << action;
-    EXPECT_EQ(refused.error().reason, "read-only") << action;
+  for (const auto action : {HostAction::collect_leftovers, HostAction::remove_unmanaged}) {
+    const auto refused = store_->begin_host_job({action, on->id});
+    ASSERT_FALSE(refused) << to_string(action);
+    EXPECT_EQ(refused.error().reason, "read-only") << to_string(action);
   }
-  EXPECT_TRUE(store_->begin_host_job({std::string(kInitHost), on->id}));
+  EXPECT_TRUE(store_->begin_host_job({HostAction::init_host, on->id}));
 }
 
 TEST_P(HostJobsStoreTest, AKeyIsBoundWithTheJobAndFreeAgainWhereItAsksToBeRepeated) {
@@ -79,7 +79,7 @@ TEST_P(HostJobsStoreTest, AKeyIsBoundWithTheJobAndFreeAgainWhereItAsksToBeRepeat
   const auto begin = [&](const char* key) {
     const auto claim = std::make_shared<Claim>(key, "print");
     const RequestScope scope("r", claim);
-    const auto begun = store_->begin_host_job({std::string(kInitHost), on->id});
+    const auto begun = store_->begin_host_job({HostAction::init_host, on->id});
     EXPECT_TRUE(begun);
     EXPECT_EQ(claim->job_id(), (*begun)->id);
     return (*begun)->id;
@@ -113,7 +113,7 @@ TEST_P(HostJobsStoreTest, AnAdoptIsAJobOfItsTransaction) {
   open();
   EXPECT_EQ(store_->kept_key("k1")->value().job_id, id);
   ASSERT_EQ(store_->unfinished_host_jobs().size(), 1u);
-  EXPECT_EQ(store_->unfinished_host_jobs().front()->action, kAdoptHost);
+  EXPECT_EQ(store_->unfinished_host_jobs().front()->action, to_string(HostAction::adopt_host));
   store_->finish_host_job(id, std::nullopt);
   EXPECT_EQ((*store_->job(id))->outcome, "{}");
 }

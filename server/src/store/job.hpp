@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "action_facts.hpp"
+#include "host_action.hpp"
 #include "records.hpp"
 
 namespace qarax::server {
@@ -31,7 +32,7 @@ struct JobProgress {
 
 struct Job {
   std::string id;
-  std::string action;  // create, start, …, delete, add-host, init-host
+  std::string action;  // name of a core::Action, a HostAction or a change of record_action.hpp
   JobState state = JobState::running;
   std::string vm_id;    // empty: not a VM's job
   std::string vm_name;  // at the time of the job
@@ -55,36 +56,6 @@ struct JobSteps {  // the stored document
   std::vector<JobStep> steps{};
 };
 using JobPtr = std::shared_ptr<const Job>;
-
-// Jobs at a host's node other than those of VMs. Each is idempotent, so that a server can go on with the ones that its
-// predecessor left unfinished.
-inline constexpr std::string_view kAdoptHost = "adopt-host";
-inline constexpr std::string_view kAdoptVm = "adopt-vm";
-inline constexpr std::string_view kRemoveUnmanaged = "remove-unmanaged";
-inline constexpr std::string_view kCollectLeftovers = "collect-leftovers";
-inline constexpr std::string_view kInitHost = "init-host";
-
-struct HostAction {
-  std::string_view name;
-  // Carried out even while changes are refused because the database was set back. Otherwise the host couldn't be
-  // connected to, and so not be adopted. Jobs that end processes there must wait: a VM that this server doesn't know
-  // may be one that the database has lost.
-  bool while_read_only;
-};
-inline constexpr HostAction kHostActions[] = {
-    {kAdoptHost, false}, {kAdoptVm, false}, {kRemoveUnmanaged, false}, {kCollectLeftovers, false}, {kInitHost, true},
-};
-// Null: it isn't one.
-constexpr const HostAction* host_action(std::string_view name) {
-  for (const HostAction& one : kHostActions)
-    if (one.name == name) return &one;
-  return nullptr;
-}
-constexpr bool is_host_action(std::string_view name) { return host_action(name) != nullptr; }
-constexpr bool is_made_while_read_only(std::string_view name) {
-  const HostAction* const action = host_action(name);
-  return action != nullptr && action->while_read_only;
-}
 
 // Whether the job was already complete when it was recorded.
 inline bool was_done_at_once(const Job& job) { return job.state == JobState::completed && job.steps.size() < 2; }

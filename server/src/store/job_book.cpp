@@ -2,6 +2,7 @@
 
 #include <system_error>
 
+#include "qarax/core/enum_name.hpp"
 #include "qarax/core/logging.hpp"
 
 namespace qarax::server {
@@ -12,7 +13,7 @@ constexpr std::size_t kFinishedInMemory = 1024;
 // Logs how the job ended, with its request's id, whatever ended it: its node's answer, a report, another job.
 void tell_end(const Job& job) {
   const auto log = core::logger("jobs");
-  const auto state = EnumNames<JobState>::kNames[static_cast<std::size_t>(job.state)];
+  const auto state = core::enum_name(job.state);
   if (job.state == JobState::failed)
     log->error("{} {} vm={} job={} host={} request={} reason={}", job.action, state, job.vm_id, job.id, job.host_id,
                job.request_id, core::log_value(job.error ? job.error->message : ""));

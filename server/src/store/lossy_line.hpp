@@ -1,5 +1,5 @@
-// A TCP relay to a PostgreSQL server that, when told to, drops the reply to a COMMIT together with the connection: the
-// commit takes effect, but the client never learns of it. For tests only.
+// A TCP relay to a PostgreSQL server that, when told to, drops the reply to a COMMIT (or another statement) together
+// with the connection: the commit takes effect, but the client never learns of it. For tests only.
 #pragma once
 
 #include <arpa/inet.h>
@@ -47,8 +47,9 @@ class LossyLine {
   const DatabaseUrl& url() const { return url_; }
   // Drops the reply to the next COMMIT; from then on refuses connections until open().
   void lose_next_answer() { armed_ = true; }
-  // As lose_next_answer(), but new connections are let through at once.
-  void lose_one_answer() {
+  // As lose_next_answer(), but new connections are let through at once. `asked`: what the lost reply answers.
+  void lose_one_answer(std::string asked = std::string(kCommit)) {
+    asked_ = std::move(asked);
     stays_open_ = true;
     armed_ = true;
   }
@@ -67,6 +68,7 @@ class LossyLine {
   int let_through() const { return let_through_; }
 
  private:
+  static constexpr std::string_view kCommit{"COMMIT\0", 7};
   static sockaddr_in loopback(int port) {
     sockaddr_in out{};
     out.sin_family = AF_INET;
@@ -118,8 +120,7 @@ class LossyLine {
           closed_ = !stays_open_;
           return;
         }
-        if (from == 0 && data.find(std::string_view("COMMIT\0", 7)) != std::string_view::npos)
-          losing = armed_.exchange(false);
+        if (from == 0 && armed_ && data.find(asked_) != std::string_view::npos) losing = armed_.exchange(false);
         if (!forward(ends[1 - from], data)) return;
       }
     }
@@ -128,6 +129,7 @@ class LossyLine {
   DatabaseUrl url_;
   const int port_;
   const int listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::string asked_{kCommit};  // changes only while armed_ is false
   std::atomic<bool> armed_{false};
   std::atomic<bool> closed_{false};
   std::atomic<bool> stays_open_{false};

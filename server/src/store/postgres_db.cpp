@@ -44,10 +44,17 @@ Session connect(const DatabaseUrl& url, AnswerWatch& watch) {
 
 SessionHandle& handle_of(Session& session) { return *Poco::AnyCast<SessionHandle*>(session.getProperty("handle")); }
 
-Error down(const DatabaseUrl& url, const std::string& why) {
-  Error error = make_error(Code::unavailable, "the database " + url.shown() + " isn't reachable: " + why, "store-down");
+Error down(const std::string& name, const std::string& why) {
+  Error error = make_error(Code::unavailable, "the database " + name + " isn't reachable: " + why, "store-down");
   error.retryable = true;
   return error;
+}
+
+// Not "store-down": what takes longer than kOpening, and is rolled back then, does so at the next attempt as well.
+Error never_answered(const std::string& name) {
+  return make_error(Code::internal, "the database " + name + " left a statement unanswered for " +
+                                        std::to_string(kOpening.count()) +
+                                        " minutes while it was opened; see there what runs and what it waits for");
 }
 
 // Whether a refused connection may be let in later, by the SQLSTATE: 53 is a lack of resources, e.g. too many clients,
@@ -66,13 +73,13 @@ Status reachable(const DatabaseUrl& url) {
     const PGPing ping = PQping(conninfo.c_str());
     return ping != PQPING_NO_RESPONSE && ping != PQPING_REJECT;
   };
-  if (!answers()) return down(url, why);
+  if (!answers()) return down(url.shown(), why);
   // It answers by now: it has come back in between, or it doesn't let this server in. Of a connection that is refused
   // libpq has no SQLSTATE but in a message of this kind; the words are in the database's language.
   PQsetErrorVerbosity(probe.get(), PQERRORS_SQLSTATE);
   PQreset(probe.get());
   if (PQstatus(probe.get()) == CONNECTION_OK) return Ok{};
-  if (passes_by_itself(PQerrorMessage(probe.get())) || !answers()) return down(url, why);
+  if (passes_by_itself(PQerrorMessage(probe.get())) || !answers()) return down(url.shown(), why);
   return make_error(Code::internal, "the database " + url.shown() + " can't be opened: " + why +
                                         "; correct database (or DATABASE_URL), or let this user in there");
 }
@@ -99,6 +106,7 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
   // Checked with libpq first, because a connection that fails to open leaks memory in Poco's session.
   QARAX_CHECK(reachable(url));
   std::unique_ptr<PostgresDb> db;
+  bool is_patient = false;
   try {
     db.reset(new PostgresDb(url, std::make_unique<AnswerWatch>(kAnswer)));
     db->set_up_session();
@@ -113,6 +121,7 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
     if (db->ask("SHOW fsync") != "on")
       core::logger("store")->warn("the database's server runs with fsync = off: a power cut loses what was answered");
     db->watch_->allow(kOpening);
+    is_patient = true;
     const schema::Dialect dialect{db->name_, db->begin_statement(), "BIGINT", {}};
     QARAX_CHECK(schema::migrate(db->session_, dialect));
     db->become(schema::activate(db->session_, dialect));
@@ -122,10 +131,12 @@ Result<std::unique_ptr<PostgresDb>> PostgresDb::open(const DatabaseUrl& url) {
     return db;
   } catch (const Poco::Exception& e) {
     const bool lost = db ? !db->connected() : dynamic_cast<const Poco::Data::ConnectionFailedException*>(&e) != nullptr;
+    const bool too_slow = is_patient && db->watch_->has_cut();
     db.reset();
     QARAX_CHECK(reachable(url));
+    if (too_slow) return never_answered(url.shown());
     // The database was away for a moment only, or had no room for this connection beside the one that asked.
-    if (lost) return down(url, one_line(e.displayText()));
+    if (lost) return down(url.shown(), one_line(e.displayText()));
     return make_error(Code::internal, "the database " + url.shown() + " can't be opened: " + one_line(e.displayText()) +
                                           "; its user must own it and nothing else use it: correct that, or "
                                           "database (or DATABASE_URL)");
@@ -211,6 +222,12 @@ Status PostgresDb::ready() {
   }
   if (down_) return not_now();
   return Ok{};
+}
+
+// Nobody else looks at the connection yet. What failed while it held is the database's own fault.
+Error PostgresDb::unreadable(const Poco::Exception& e) {
+  if (watch_->has_cut()) return never_answered(name_);
+  return connected() ? Database::unreadable(e) : down(name_, one_line(e.displayText()));
 }
 
 Error PostgresDb::refused(const Poco::Exception& e) const {
@@ -344,7 +361,7 @@ void PostgresDb::keep() {
 Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url, ClockPtr clock) {
   QARAX_TRY(std::unique_ptr<Database> db, PostgresDb::open(url));
   auto store = SqlStore::load_from(std::move(db), url.shown(), std::move(clock));
-  if (!store) QARAX_CHECK(reachable(url));  // a database that went away meanwhile is "store-down", not damaged
+  if (!store) QARAX_CHECK(reachable(url));  // says more of a database that is still away
   return store;
 }
 

@@ -21,6 +21,7 @@ class PostgresDb final : public Database {
   static Result<std::unique_ptr<PostgresDb>> open(const DatabaseUrl& url);
   ~PostgresDb() override;  // writes what is queued, if the database is there
   void stop_waiting() override;
+  Error unreadable(const Poco::Exception& e) override;
 
  private:
   PostgresDb(const DatabaseUrl& url, std::unique_ptr<AnswerWatch> watch);

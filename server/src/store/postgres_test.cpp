@@ -264,6 +264,22 @@ TEST_F(PostgresTest, AConnectionThatIsLostWhileItIsOpenedIsNoReasonToEnd) {
   EXPECT_TRUE(store) << store.error().message;
 }
 
+TEST_F(PostgresTest, AConnectionThatIsLostWhileTheStoreIsReadIsNoDamage) {
+  const auto open_once_unlocked = [](const DatabaseUrl& url) {
+    auto store = open_postgres(url);
+    while (!store && store.error().reason == "store-locked") store = open_postgres(url);
+    return store;
+  };
+  ASSERT_TRUE(open_postgres(database_->url())) << "the tables are there";
+  LossyLine line(database_->url());
+  line.lose_one_answer("FROM snapshots");
+  const auto lost = open_once_unlocked(line.url());
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().reason, "store-down") << lost.error().message;
+  const auto store = open_once_unlocked(line.url());
+  EXPECT_TRUE(store) << store.error().message;
+}
+
 // What is refused of a change is known only with the group's next question, and is still that change's.
 TEST_F(PostgresTest, ARefusedChangeTakesNobodyAlong) {
   auto store = open_postgres(database_->url());

@@ -1,14 +1,31 @@
-// Converts values to what columns store. Private to rows_*.cpp.
+// Converts between values and what columns store. Private to the sources with SQL.
 #pragma once
 
+#include <Poco/Data/RecordSet.h>
 #include <Poco/Nullable.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "records.hpp"
 
 namespace qarax::server::rows {
+
+// NULL: an empty text.
+inline std::string text(const Poco::Data::RecordSet& set, std::size_t column, std::size_t row) {
+  const auto value = set.value(column, row);
+  return value.isEmpty() ? std::string() : value.convert<std::string>();
+}
+inline std::optional<std::string> optional_text(const Poco::Data::RecordSet& set, std::size_t column, std::size_t row) {
+  const auto value = set.value(column, row);
+  if (value.isEmpty()) return std::nullopt;
+  return value.convert<std::string>();
+}
+inline std::int64_t number(const Poco::Data::RecordSet& set, std::size_t column, std::size_t row) {
+  return set.value(column, row).convert<std::int64_t>();
+}
 
 inline Poco::Nullable<std::string> nullable(const std::optional<std::string>& value) {
   if (!value) return {};

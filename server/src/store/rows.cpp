@@ -4,6 +4,7 @@
 #include <Poco/Data/Statement.h>
 
 #include "qarax/core/addresses.hpp"
+#include "qarax/core/enum_name.hpp"
 #include "row_values.hpp"
 
 namespace qarax::server::rows {
@@ -13,19 +14,6 @@ namespace {
 using namespace Poco::Data::Keywords;
 using Poco::Data::RecordSet;
 using Poco::Data::Statement;
-
-std::string text(const RecordSet& set, std::size_t column, std::size_t row) {
-  const auto value = set.value(column, row);
-  return value.isEmpty() ? std::string() : value.convert<std::string>();
-}
-std::optional<std::string> optional_text(const RecordSet& set, std::size_t column, std::size_t row) {
-  const auto value = set.value(column, row);
-  if (value.isEmpty()) return std::nullopt;
-  return value.convert<std::string>();
-}
-std::int64_t number(const RecordSet& set, std::size_t column, std::size_t row) {
-  return set.value(column, row).convert<std::int64_t>();
-}
 
 // `unread`, if not null, receives the members that T doesn't know.
 template <class T>
@@ -49,9 +37,7 @@ std::vector<std::string> texts(const std::string& json, const std::string& where
 }
 
 SnapshotStatus status_of(const std::string& name) {
-  constexpr SnapshotStatus kAll[] = {SnapshotStatus::creating, SnapshotStatus::ready, SnapshotStatus::failed};
-  for (const SnapshotStatus status : kAll)
-    if (EnumNames<SnapshotStatus>::kNames[static_cast<std::size_t>(status)] == name) return status;
+  if (const auto status = enum_named<SnapshotStatus>(name)) return *status;
   throw BadRow("snapshots: unknown status " + name);
 }
 
@@ -117,11 +103,7 @@ std::vector<HostRecord> read_hosts(Session& session) {
   return out;
 }
 
-std::int64_t read_order_lead(Session& session) {
-  std::int64_t lead = 0;
-  session << "SELECT order_lead FROM event_counter", into(lead), now;
-  return lead;
-}
+std::int64_t read_order_lead(Session& session) { return session.numbers<1>("SELECT order_lead FROM event_counter")[0]; }
 
 std::vector<JobRecord> read_unfinished_jobs(Session& session) {
   Statement select = session.statement();
@@ -132,7 +114,7 @@ std::vector<JobRecord> read_unfinished_jobs(Session& session) {
   const RecordSet set(select);
   std::vector<JobRecord> out;
   for (std::size_t row = 0; row < set.rowCount(); ++row) {
-    if (is_host_action(text(set, 3, row))) continue;
+    if (host_action_named(text(set, 3, row))) continue;
     JobRecord job;
     job.id = text(set, 0, row);
     job.vm_id = text(set, 1, row);
@@ -158,13 +140,13 @@ std::vector<Reservation> read_reservations(Session& session) {
   return out;
 }
 
-std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Session& session) {
+std::vector<Tombstone> read_tombstones(Session& session) {
   Statement select = session.statement();
   select << "SELECT vm_id, host_id, revision FROM tombstones", now;
   const RecordSet set(select);
-  std::map<std::string, std::pair<std::string, std::int64_t>> out;
+  std::vector<Tombstone> out;
   for (std::size_t row = 0; row < set.rowCount(); ++row)
-    out[text(set, 0, row)] = {text(set, 1, row), number(set, 2, row)};
+    out.push_back({text(set, 0, row), text(set, 1, row), number(set, 2, row)});
   return out;
 }
 
@@ -193,25 +175,15 @@ void delete_vm(Session& session, const std::string& vm_id) {
   session.post("DELETE FROM vms WHERE id = $1", vm_id);
 }
 
-bool insert_host(Session& session, const HostRecord& host, const std::string& when) {
-  std::string id = host.id;
-  std::string name = host.name;
-  std::string address = host.address;
-  std::int64_t port = host.port;
-  std::string user = host.host_user;
-  std::string at = when;
-  Statement insert = session.statement();
-  insert << "INSERT INTO hosts (id, name, address, port, host_user, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON "
-            "CONFLICT "
-            "(name) DO NOTHING",
-      use(id), use(name), use(address), use(port), use(user), use(at);
-  return insert.execute() == 1;
+bool insert_host(Session& session, const HostRecord& host, const std::string& at) {
+  return session.run(
+             "INSERT INTO hosts (id, name, address, port, host_user, created_at) VALUES ($1, $2, $3, $4, $5, $6) "
+             "ON CONFLICT (name) DO NOTHING",
+             host.id, host.name, host.address, host.port, host.host_user, at) == 1;
 }
 
 void pin_node(Session& session, const std::string& host_id, const std::string& node_id) {
-  std::string node = node_id;
-  std::string id = host_id;
-  session << "UPDATE hosts SET node_id = $1 WHERE id = $2", use(node), use(id), now;
+  session.run("UPDATE hosts SET node_id = $1 WHERE id = $2", node_id, host_id);
 }
 
 std::vector<SnapshotRecord> read_snapshots(Session& session) {
@@ -239,24 +211,18 @@ std::vector<SnapshotRecord> read_snapshots(Session& session) {
 }
 
 void put_snapshot(Session& session, const SnapshotRecord& snapshot) {
-  std::string id = snapshot.id;
-  std::string vm = snapshot.vm_id;
-  std::string name = snapshot.name;
-  std::string status(EnumNames<SnapshotStatus>::kNames[static_cast<std::size_t>(snapshot.status)]);
-  std::string hypervisor = snapshot.hypervisor;
-  std::string spec = unread::with(encode(snapshot.spec, Defaults::write), snapshot.unread.spec);
-  std::string resolved = unread::with(encode(snapshot.resolved, Defaults::write), snapshot.unread.resolved);
-  std::int64_t size = snapshot.size;
-  std::string at = snapshot.created_at;
-  session << "INSERT INTO snapshots (id, vm_id, name, status, hypervisor, spec, resolved, size, created_at) VALUES "
-             "($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET status = excluded.status, "
-             "size = excluded.size",
-      use(id), use(vm), use(name), use(status), use(hypervisor), use(spec), use(resolved), use(size), use(at), now;
+  session.run(
+      "INSERT INTO snapshots (id, vm_id, name, status, hypervisor, spec, resolved, size, created_at) VALUES "
+      "($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET status = excluded.status, "
+      "size = excluded.size",
+      snapshot.id, snapshot.vm_id, snapshot.name, std::string(core::enum_name(snapshot.status)), snapshot.hypervisor,
+      unread::with(encode(snapshot.spec, Defaults::write), snapshot.unread.spec),
+      unread::with(encode(snapshot.resolved, Defaults::write), snapshot.unread.resolved), snapshot.size,
+      snapshot.created_at);
 }
 
-void delete_snapshot(Session& session, const std::string& snapshot_id) {
-  std::string id = snapshot_id;
-  session << "DELETE FROM snapshots WHERE id = $1", use(id), now;
+void delete_snapshot(Session& session, const std::string& id) {
+  session.run("DELETE FROM snapshots WHERE id = $1", id);
 }
 
 void put_reservation(Session& session, const Reservation& reservation) {
@@ -271,12 +237,11 @@ void delete_reservation(Session& session, const std::string& vm_id) {
   session.post("DELETE FROM reservations WHERE vm_id = $1", vm_id);
 }
 
-void insert_tombstone(Session& session, const std::string& vm_id, const std::string& host_id, std::int64_t revision,
-                      const std::string& when) {
+void insert_tombstone(Session& session, const Tombstone& stone, const std::string& at) {
   session.post(
       "INSERT INTO tombstones (vm_id, host_id, revision, at) VALUES ($1, $2, $3, $4) ON CONFLICT (vm_id) DO UPDATE SET "
       "host_id = excluded.host_id, revision = excluded.revision, at = excluded.at",
-      vm_id, host_id, revision, when);
+      stone.vm_id, stone.host_id, stone.revision, at);
 }
 
 void delete_tombstone(Session& session, const std::string& vm_id) {

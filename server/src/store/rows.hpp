@@ -2,10 +2,8 @@
 // BadRow. One text for SQLite and PostgreSQL: parameters are $1, $2, … in order, and only SQL that both know is used.
 #pragma once
 
-#include <map>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "session.hpp"
@@ -23,7 +21,7 @@ std::vector<HostRecord> read_hosts(Session& session);
 std::int64_t read_order_lead(Session& session);
 std::vector<JobRecord> read_unfinished_jobs(Session& session);
 std::vector<Reservation> read_reservations(Session& session);
-std::map<std::string, std::pair<std::string, std::int64_t>> read_tombstones(Session& session);
+std::vector<Tombstone> read_tombstones(Session& session);
 
 std::vector<SnapshotRecord> read_snapshots(Session& session);  // in order of creation
 void put_snapshot(Session& session, const SnapshotRecord& snapshot);
@@ -62,8 +60,7 @@ void prune_keys(Session& session, std::int64_t keep_s, std::int64_t ran);
 
 void put_reservation(Session& session, const Reservation& reservation);
 void delete_reservation(Session& session, const std::string& vm_id);
-void insert_tombstone(Session& session, const std::string& vm_id, const std::string& host_id, std::int64_t revision,
-                      const std::string& at);
+void insert_tombstone(Session& session, const Tombstone& stone, const std::string& at);
 // rows_adopt.cpp
 bool has_activation(Session& session, const std::string& id);
 std::optional<std::int64_t> end_of_activation(Session& session, const std::string& id);

@@ -1,5 +1,3 @@
-#include <Poco/Data/Statement.h>
-
 #include <chrono>
 
 #include "qarax/core/clock.hpp"
@@ -8,71 +6,51 @@
 
 namespace qarax::server::rows {
 
-using namespace Poco::Data::Keywords;
-
-bool has_activation(Session& session, const std::string& activation) {
-  std::string id = activation;
-  std::int64_t count = 0;
-  session << "SELECT COUNT(*) FROM activations WHERE id = $1", use(id), into(count), now;
-  return count > 0;
+bool has_activation(Session& session, const std::string& id) {
+  return session.numbers<1>("SELECT COUNT(*) FROM activations WHERE id = $1", id)[0] > 0;
 }
 
-std::optional<std::int64_t> end_of_activation(Session& session, const std::string& activation) {
-  std::string id = activation;
-  std::int64_t end = -1;
-  session
-      << "SELECT COALESCE(MIN(began_at), -1) FROM activations WHERE term > (SELECT term FROM activations WHERE id = "
-         "$1)",
-      use(id), into(end), now;
+std::optional<std::int64_t> end_of_activation(Session& session, const std::string& id) {
+  const auto [end] = session.numbers<1>(
+      "SELECT COALESCE(MIN(began_at), -1) FROM activations WHERE term > (SELECT term FROM activations WHERE id = $1)",
+      id);
   if (end < 0) return std::nullopt;
   return end;
 }
 
-void set_needs_adopt(Session& session, const std::string& host_id, const std::string& why) {
-  std::string id = host_id;
-  std::string proof = why;
-  session << "UPDATE hosts SET needs_adopt = $1 WHERE id = $2", use(proof), use(id), now;
+void set_needs_adopt(Session& session, const std::string& host_id, const std::string& proof) {
+  session.run("UPDATE hosts SET needs_adopt = $1 WHERE id = $2", proof, host_id);
 }
 
 void redefine_vm(Session& session, const VmRecord& vm) {
-  std::string id = vm.id;
-  std::string name = vm.name;
-  Poco::Nullable<std::string> description = nullable(vm.description);
-  std::string spec = spec_text(vm);
-  Poco::Nullable<std::string> boot_source = nullable(vm.boot_source_id);
-  std::string tags = encode(vm.tags);
-  session << "UPDATE vms SET name = $1, description = $2, spec = $3, boot_source_id = $4, tags = $5 WHERE id = $6",
-      use(name), use(description), use(spec), use(boot_source), use(tags), use(id), now;
+  session.run("UPDATE vms SET name = $1, description = $2, spec = $3, boot_source_id = $4, tags = $5 WHERE id = $6",
+              vm.name, nullable(vm.description), spec_text(vm), nullable(vm.boot_source_id), encode(vm.tags), vm.id);
 }
 
 std::optional<std::int64_t> end_of_epoch(Session& session, std::int64_t epoch) {
-  std::int64_t end = -1;
-  session << "SELECT COALESCE(MIN(began_at), -1) FROM activations WHERE term > (SELECT MAX(term) FROM activations "
-             "WHERE epoch = $1)",
-      use(epoch), into(end), now;
+  const auto [end] = session.numbers<1>(
+      "SELECT COALESCE(MIN(began_at), -1) FROM activations WHERE term > (SELECT MAX(term) FROM activations WHERE epoch "
+      "= $1)",
+      epoch);
   if (end < 0) return std::nullopt;
   return end;
 }
 
 void begin_activation(Session& session, const Activation& next) {
+  const auto now = std::chrono::system_clock::now();
   // A database that was lost or set back may have used later epochs than this one knows, so a new epoch is made from
   // the wall clock. In milliseconds, because a killed server and the one started from its backup may begin within one
   // second.
-  std::int64_t ms =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
-  session << "UPDATE event_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + 1 END", use(ms), now;
-  std::int64_t term = next.term;
-  std::string id = next.id;
-  std::string at = core::to_rfc3339(std::chrono::system_clock::now());
-  session << "INSERT INTO activations (term, id, at, began_at, epoch) VALUES ($1, $2, $3, (SELECT seq FROM "
-             "event_counter), (SELECT epoch FROM event_counter))",
-      use(term), use(id), use(at), now;
+  const std::int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+  session.run("UPDATE event_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + 1 END", ms);
+  session.run(
+      "INSERT INTO activations (term, id, at, began_at, epoch) VALUES ($1, $2, $3, (SELECT seq FROM event_counter), "
+      "(SELECT epoch FROM event_counter))",
+      next.term, next.id, core::to_rfc3339(now));
 }
 
 void begin_term(Session& session, const Activation& next) {
-  std::int64_t term = next.term;
-  session << "UPDATE cluster SET term = $1", use(term), now;
+  session.run("UPDATE cluster SET term = $1", next.term);
   begin_activation(session, next);
 }
 

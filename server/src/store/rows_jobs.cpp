@@ -3,7 +3,9 @@
 #include <Poco/Data/Statement.h>
 #include <Poco/Nullable.h>
 
+#include "qarax/core/enum_name.hpp"
 #include "qarax/plugin/call_args.hpp"
+#include "row_values.hpp"
 #include "rows.hpp"
 
 namespace qarax::server::rows {
@@ -18,14 +20,7 @@ constexpr const char* kColumns =
     "id, action, state, vm_id, vm_name, host_id, revision, incarnation, steps, error, owner, term, request_id, "
     "created_at, finished_at, cancelling, outcome, arguments";
 
-std::string text(const RecordSet& set, std::size_t column, std::size_t row) {
-  const auto value = set.value(column, row);
-  return value.isEmpty() ? std::string() : value.convert<std::string>();
-}
-
-std::string name_of(JobState state) {
-  return std::string(EnumNames<JobState>::kNames[static_cast<std::size_t>(state)]);
-}
+std::string name_of(JobState state) { return std::string(core::enum_name(state)); }
 
 JobState state_of(const std::string& name) {
   if (const auto state = enum_named<JobState>(name)) return *state;
@@ -48,16 +43,16 @@ Job job_of(const RecordSet& set, std::size_t row) {
   job.vm_id = text(set, 3, row);
   job.vm_name = text(set, 4, row);
   job.host_id = text(set, 5, row);
-  job.revision = set.value(std::size_t{6}, row).convert<std::int64_t>();
-  job.incarnation = set.value(std::size_t{7}, row).convert<std::int64_t>();
+  job.revision = number(set, 6, row);
+  job.incarnation = number(set, 7, row);
   job.steps = steps_of(text(set, 8, row));
   if (const std::string error = text(set, 9, row); !error.empty()) job.error = decode_error(error);
   job.owner = text(set, 10, row);
-  job.term = set.value(std::size_t{11}, row).convert<std::int64_t>();
+  job.term = number(set, 11, row);
   job.request_id = text(set, 12, row);
   job.created_at = text(set, 13, row);
   job.finished_at = text(set, 14, row);
-  job.cancelling = set.value(std::size_t{15}, row).convert<std::int64_t>() != 0;
+  job.cancelling = number(set, 15, row) != 0;
   job.outcome = text(set, 16, row);
   const std::string arguments_text = text(set, 17, row);
   if (auto arguments = decode<JobArguments>(std::string_view(arguments_text), Unknown::ignore))
@@ -130,24 +125,20 @@ void finish_job(Session& session, const Job& job, std::int64_t ran) {
 }
 
 void mark_cancelling(Session& session, const std::string& job_id) {
-  std::string id = job_id;
-  session << "UPDATE jobs SET cancelling = 1 WHERE id = $1 AND state = 'running'", use(id), now;
+  session.run("UPDATE jobs SET cancelling = 1 WHERE id = $1 AND state = 'running'", job_id);
 }
 
 void take_over_jobs(Session& session, const Activation& activation) {
-  std::string owner = activation.id;
-  std::int64_t term = activation.term;
-  session << "UPDATE jobs SET owner = $1, term = $2 WHERE state = 'running'", use(owner), use(term), now;
+  session.run("UPDATE jobs SET owner = $1, term = $2 WHERE state = 'running'", activation.id, activation.term);
 }
 
 void prune_jobs(Session& session, std::int64_t keep, std::int64_t keep_s, std::int64_t ran) {
-  std::int64_t oldest = ran - keep_s;
-  session << "DELETE FROM jobs WHERE ran < $1 AND state <> 'running'", use(oldest), now;
-  std::int64_t offset = keep;
+  session.run("DELETE FROM jobs WHERE ran < $1 AND state <> 'running'", ran - keep_s);
   // `ran` has seconds only; within one second the wall clock decides, whose jumps do no harm here.
-  session << "DELETE FROM jobs WHERE state <> 'running' AND (ran, created_at, id) <= (SELECT ran, created_at, id FROM "
-             "jobs WHERE state <> 'running' ORDER BY ran DESC, created_at DESC, id DESC LIMIT 1 OFFSET $1)",
-      use(offset), now;
+  session.run(
+      "DELETE FROM jobs WHERE state <> 'running' AND (ran, created_at, id) <= (SELECT ran, created_at, id FROM jobs "
+      "WHERE state <> 'running' ORDER BY ran DESC, created_at DESC, id DESC LIMIT 1 OFFSET $1)",
+      keep);
 }
 
 }  // namespace qarax::server::rows

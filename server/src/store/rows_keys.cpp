@@ -2,6 +2,7 @@
 #include <Poco/Data/RecordSet.h>
 #include <Poco/Data/Statement.h>
 
+#include "row_values.hpp"
 #include "rows.hpp"
 
 namespace qarax::server::rows {
@@ -22,11 +23,11 @@ std::optional<KeptKey> read_key(Session& session, const std::string& key, std::i
   if (set.rowCount() == 0) return std::nullopt;
   KeptKey out;
   out.key = key;
-  out.fingerprint = set.value(std::size_t{0}, std::size_t{0}).convert<std::string>();
-  out.job_id = set.value(std::size_t{1}, std::size_t{0}).convert<std::string>();
-  const auto text = set.value(std::size_t{2}, std::size_t{0}).convert<std::string>();
-  if (text.empty()) return out;
-  auto answer = decode<KeptAnswer>(std::string_view(text), Unknown::ignore);
+  out.fingerprint = text(set, 0, 0);
+  out.job_id = text(set, 1, 0);
+  const std::string stored = text(set, 2, 0);
+  if (stored.empty()) return out;
+  auto answer = decode<KeptAnswer>(std::string_view(stored), Unknown::ignore);
   if (!answer) throw BadRow("idempotency_keys: " + answer.error().message);
   out.answer = std::move(*answer);
   return out;
@@ -41,13 +42,11 @@ void put_key(Session& session, const KeptKey& kept, std::int64_t ran) {
 }
 
 void release_key(Session& session, const std::string& job_id) {
-  std::string job = job_id;
-  session << "DELETE FROM idempotency_keys WHERE job_id = $1 AND answer = ''", use(job), now;
+  session.run("DELETE FROM idempotency_keys WHERE job_id = $1 AND answer = ''", job_id);
 }
 
 void prune_keys(Session& session, std::int64_t keep_s, std::int64_t ran) {
-  std::int64_t oldest = ran - keep_s;
-  session << "DELETE FROM idempotency_keys WHERE ran < $1", use(oldest), now;
+  session.run("DELETE FROM idempotency_keys WHERE ran < $1", ran - keep_s);
 }
 
 }  // namespace qarax::server::rows

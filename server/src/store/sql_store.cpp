@@ -4,6 +4,7 @@
 #include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
+#include "record_action.hpp"
 #include "rows.hpp"
 #include "store_begin.hpp"
 #include "vm_transitions.hpp"
@@ -12,10 +13,12 @@ namespace qarax::server {
 
 Result<std::unique_ptr<Store>> SqlStore::load_from(std::unique_ptr<Database> db, const std::string& name,
                                                    ClockPtr clock) {
+  std::unique_ptr<SqlStore> store(new SqlStore(std::move(db), std::move(clock)));
   try {
-    return std::unique_ptr<Store>(new SqlStore(std::move(db), std::move(clock)));
+    store->load();
+    return std::unique_ptr<Store>(std::move(store));
   } catch (const Poco::Exception& e) {
-    return make_error(Code::data_loss, "the database " + name + " can't be read: " + e.displayText());
+    return store->db_->unreadable(e);
   } catch (const rows::BadRow& e) {
     return make_error(Code::data_loss, "the database " + name + " holds a damaged row: " + e.what());
   }
@@ -30,7 +33,7 @@ void SqlStore::load() {
   for (auto& host : rows::read_hosts(session)) memory_.put(std::move(host));
   load_jobs(session);
   for (auto& reservation : rows::read_reservations(session)) reservations_.put(std::move(reservation));
-  tombstones_ = rows::read_tombstones(session);
+  for (const auto& stone : rows::read_tombstones(session)) tombstones_.emplace(stone.vm_id, stone);
   order_lead_ = rows::read_order_lead(session);
   for (auto& snapshot : rows::read_snapshots(session)) keep_snapshot(std::move(snapshot));
   for (auto& vm : rows::read_vms(session)) {
@@ -90,7 +93,7 @@ Result<VmPtr> SqlStore::create_vm(const NewVmInput& input) {
     }}));
     return std::make_shared<const VmRecord>(std::move(vm));
   }
-  Job job = job_done_at_once("create");
+  Job job = job_done_at_once(kCreateVm);
   job.vm_id = vm.id;
   job.vm_name = vm.name;
   const std::string job_id = job.id;
@@ -119,9 +122,9 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
   if (expected_version && vm.version != *expected_version) return overtaken("VM", vm.name);
   if (how == Removal::never_placed && vm.host_id)
     return make_error(Code::aborted, "VM " + vm.name + " was started meanwhile", "changed");
-  plan.tombstone = how == Removal::with_tombstone && vm.host_id;
+  if (how == Removal::with_tombstone && vm.host_id) plan.tombstone = {id, *vm.host_id, vm.revision + 1};
   rows::delete_vm(session, id);
-  if (plan.tombstone) rows::insert_tombstone(session, id, *vm.host_id, vm.revision + 1, now_text());
+  if (plan.tombstone) rows::insert_tombstone(session, *plan.tombstone, now_text());
   // A delete job that the node has carried out is completed by this; other unfinished jobs have lost their VM.
   std::string& by = plan.by;
   for (const auto& [job_id, job] : jobs_) {
@@ -133,7 +136,7 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
     events_.add(events::job_finished(plan.ended.back(), &vm));
   }
   if (by.empty()) {
-    Job job = job_done_at_once(std::string(core::to_string(core::Action::remove)));
+    Job job = job_done_at_once(core::to_string(core::Action::remove));
     job.vm_id = id;
     job.vm_name = vm.name;
     job.host_id = vm.host_id.value_or("");
@@ -159,7 +162,7 @@ Result<std::string> SqlStore::remove_vm(const std::string& id, Removal how,
 void SqlStore::publish(Removed& plan) {
   if (!plan.vm) return;
   const std::string& id = plan.vm->id;
-  if (plan.tombstone) tombstones_[id] = {*plan.vm->host_id, plan.vm->revision + 1};
+  if (plan.tombstone) tombstones_[id] = *plan.tombstone;
   std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
   reservations_.erase(id);
   std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
@@ -175,7 +178,7 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) 
   // A VM that was never started is off already; a stop doesn't change its desired state.
   const bool stays = now->desired.state == VmState::created && state == VmState::shutdown;
   if (stays || (now->desired.state == state && now->desired.origin == Origin::user)) return now;
-  Job job = job_done_at_once(std::string(core::to_string(action)));
+  Job job = job_done_at_once(core::to_string(action));
   job.vm_id = id;
   const std::string job_id = job.id;
   std::optional<VmRecord> changed;
@@ -211,11 +214,11 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) 
   return now;
 }
 
-std::vector<std::pair<std::string, std::int64_t>> SqlStore::tombstones(const std::string& host_id) const {
+std::vector<Tombstone> SqlStore::tombstones(const std::string& host_id) const {
   const std::lock_guard lock(db_->state());
-  std::vector<std::pair<std::string, std::int64_t>> out;
+  std::vector<Tombstone> out;
   for (const auto& [vm, stone] : tombstones_)
-    if (stone.first == host_id) out.emplace_back(vm, stone.second);
+    if (stone.host_id == host_id) out.push_back(stone);
   return out;
 }
 
@@ -241,7 +244,7 @@ Status SqlStore::raise_tombstone(const std::string& vm_id, std::int64_t revision
 
 void SqlStore::publish_raised(const std::string& vm_id, std::int64_t revision) {
   const auto stone = tombstones_.find(vm_id);
-  if (stone != tombstones_.end()) stone->second.second = std::max(stone->second.second, revision);
+  if (stone != tombstones_.end()) stone->second.revision = std::max(stone->second.revision, revision);
 }
 
 }  // namespace qarax::server

@@ -21,7 +21,8 @@ namespace qarax::server {
 
 class SqlStore final : public Store {
  public:
-  // DATA_LOSS: the database or a row can't be read. `name` is the database's name in messages.
+  // DATA_LOSS: the database or a row can't be read. Another error of Database::unreadable: it may be readable later.
+  // `name` is the database's name in messages.
   static Result<std::unique_ptr<Store>> load_from(std::unique_ptr<Database> db, const std::string& name,
                                                   ClockPtr clock);
 
@@ -83,7 +84,7 @@ class SqlStore final : public Store {
   Status pin_node(const std::string& host_id, const std::string& node_id) override;
   void update_host(const std::string& host_id, HostStatus status, const std::string& reason,
                    const std::optional<core::NodeInfo>& info) override;
-  std::vector<std::pair<std::string, std::int64_t>> tombstones(const std::string& host_id) const override;
+  std::vector<Tombstone> tombstones(const std::string& host_id) const override;
   Status drop_tombstone(const std::string& vm_id) override;
   Status raise_tombstone(const std::string& vm_id, std::int64_t revision) override;
   std::string read_only() const override { return db_->read_only(); }
@@ -102,9 +103,7 @@ class SqlStore final : public Store {
       : clock_(clock ? std::move(clock) : std::make_shared<const core::SystemClock>()),
         ran_(clock_),
         events_(ran_, feed_),
-        db_(std::move(db)) {
-    load();
-  }
+        db_(std::move(db)) {}
   // Runs a change; if a request asked for it with an Idempotency-Key, the change is bound to its claim. `job_id`: job
   // of the change; empty: it has none.
   Status transact(Database::Change change, const std::string& job_id);
@@ -128,8 +127,8 @@ class SqlStore final : public Store {
   void end_orphaned_jobs();
   Status check_no_host_job(const std::string& vm_id) const;  // call under state()
   void fail_jobs_of(Session& session, const std::string& vm_id, std::vector<Job>& ended);
-  Job new_job(std::string action) const;
-  Job job_done_at_once(std::string action) const;
+  Job new_job(std::string_view action) const;
+  Job job_done_at_once(std::string_view action) const;
   Job told_of(const JobRecord& job, const VmRecord& vm) const;
   // The unfinished job as it is known, ended with that state and error.
   Job ended_job(const std::string& id, JobState state, const std::optional<Error>& error) const;
@@ -175,10 +174,10 @@ class SqlStore final : public Store {
   Reservations reservations_;
   // The members from here on are guarded by db_->state(), under which all changes are made, so that database and memory
   // agree on the order. Readers of memory_ don't need it.
-  std::map<std::string, JobRecord> jobs_;  // unfinished jobs of VMs, by id
-  std::set<std::string> host_jobs_;        // ids of unfinished host jobs; the jobs are in book_
-  std::map<std::string, std::pair<std::string, std::int64_t>> tombstones_;  // by VM id: host, revision
-  std::map<std::string, SnapshotPtr> snapshots_;                            // by id
+  std::map<std::string, JobRecord> jobs_;         // unfinished jobs of VMs, by id
+  std::set<std::string> host_jobs_;               // ids of unfinished host jobs; the jobs are in book_
+  std::map<std::string, Tombstone> tombstones_;   // by VM id
+  std::map<std::string, SnapshotPtr> snapshots_;  // by id
   // By how much orders are ahead of the numbers of events: an older server counted them by themselves. On disk before
   // the first create, as a VM that is deleted since may have been the last of them.
   std::int64_t order_lead_ = 0;

@@ -214,7 +214,8 @@ Result<std::string> SqlStore::adopt(const Adoption& adoption) {
   std::optional<NextTerm> next;
   const std::string at = now_text();
   // Of a whole host the node has to be told as well; a single VM is done with this.
-  Job job = adoption.above_term ? new_job(std::string(kAdoptHost)) : job_done_at_once(std::string(kAdoptVm));
+  Job job = adoption.above_term ? new_job(to_string(HostAction::adopt_host))
+                                : job_done_at_once(to_string(HostAction::adopt_vm));
   job.host_id = adoption.host_id;
   job.outcome = adoption.outcome;
   if (!adoption.above_term && vms.size() == 1) {

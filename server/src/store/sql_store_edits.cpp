@@ -1,6 +1,7 @@
 // Users' edits of VMs and hosts, and the removal of hosts.
 #include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
+#include "record_action.hpp"
 #include "rows.hpp"
 #include "some_of.hpp"
 #include "store_begin.hpp"
@@ -49,7 +50,7 @@ void take_changes(const VmRecord& before, const VmRecord& after, VmRecord& vm) {
 Result<VmPtr> SqlStore::edit_vm(const EditVm& edit) {
   VmPtr before;
   std::optional<VmRecord> changed;
-  Job job = job_done_at_once("edit");
+  Job job = job_done_at_once(kEditVm);
   job.vm_id = edit.vm_id;
   VmPtr after;
   QARAX_CHECK(db_->transact({{edit.vm_id},
@@ -99,7 +100,7 @@ Result<HostPtr> SqlStore::edit_host(const EditHost& edit) {
   const HostPtr before = memory_.host(edit.host_id);
   const bool is_waited_for = before && !before->needs_adopt.empty();
   std::optional<HostRecord> changed;
-  Job job = job_done_at_once("edit-host");
+  Job job = job_done_at_once(kEditHost);
   job.host_id = edit.host_id;
   HostPtr after;
   QARAX_CHECK(db_->transact({{edit.host_id},
@@ -155,7 +156,7 @@ Status SqlStore::plan_host_removal(Session& session, const RemoveHost& asked, Re
 Status SqlStore::remove_host(const RemoveHost& asked) {
   const std::string& id = asked.host_id;
   RemovedHost plan;
-  plan.job = job_done_at_once("remove-host");
+  plan.job = job_done_at_once(kRemoveHost);
   plan.job.host_id = id;
   const HostPtr host = memory_.host(id);
   // Holding the keys of the host and of its VMs, this comes as a whole before or after any change of those VMs. A start
@@ -171,7 +172,7 @@ Status SqlStore::remove_host(const RemoveHost& asked) {
                               if (asked.only_check) return;
                               for (Removed& vm : plan.vms) publish(vm);
                               book_.put(std::move(plan.job));
-                              std::erase_if(tombstones_, [&](const auto& one) { return one.second.first == id; });
+                              std::erase_if(tombstones_, [&](const auto& one) { return one.second.host_id == id; });
                               memory_.erase_host(id);
                               if (plan.next) publish(*plan.next);
                             },

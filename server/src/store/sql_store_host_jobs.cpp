@@ -6,7 +6,7 @@
 namespace qarax::server {
 
 Result<JobPtr> SqlStore::begin_host_job(const BeginHostJob& asked) {
-  Job job = new_job(asked.action);
+  Job job = new_job(to_string(asked.action));
   job.host_id = asked.host_id;
   job.vm_id = asked.vm_id;
   job.revision = asked.revision;

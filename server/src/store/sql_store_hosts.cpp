@@ -2,6 +2,7 @@
 #include "event_makers.hpp"
 #include "qarax/core/clock.hpp"
 #include "qarax/core/ids.hpp"
+#include "record_action.hpp"
 #include "rows.hpp"
 #include "sql_store.hpp"
 
@@ -22,7 +23,7 @@ Result<HostPtr> SqlStore::add_host(const NewHostInput& input) {
     return std::make_shared<const HostRecord>(std::move(host));
   }
   const std::string id = host.id;
-  Job job = job_done_at_once("add-host");
+  Job job = job_done_at_once(kAddHost);
   job.host_id = id;
   const std::string job_id = job.id;
   QARAX_CHECK(transact({.work = [&](Session& session) -> Status {

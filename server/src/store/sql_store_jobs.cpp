@@ -24,7 +24,7 @@ void SqlStore::load_jobs(Session& session) {
   unfinished.state = JobState::running;
   unfinished.limit = std::numeric_limits<std::int32_t>::max();
   for (Job& job : rows::read_jobs(session, unfinished)) {
-    if (is_host_action(job.action)) host_jobs_.insert(job.id);
+    if (host_action_named(job.action)) host_jobs_.insert(job.id);
     // This server carries them out from now on.
     job.owner = db_->activation().id;
     job.term = db_->activation().term;
@@ -57,10 +57,10 @@ void SqlStore::end_orphaned_jobs() {
   });
 }
 
-Job SqlStore::new_job(std::string action) const {
+Job SqlStore::new_job(std::string_view action) const {
   Job job;
   job.id = core::new_ordered_uuid();
-  job.action = std::move(action);
+  job.action = action;
   job.owner = db_->activation().id;
   job.term = db_->activation().term;
   if (const RequestScope* request = RequestScope::current()) job.request_id = request->id();
@@ -69,15 +69,15 @@ Job SqlStore::new_job(std::string action) const {
   return job;
 }
 
-Job SqlStore::job_done_at_once(std::string action) const {
-  Job job = new_job(std::move(action));
+Job SqlStore::job_done_at_once(std::string_view action) const {
+  Job job = new_job(action);
   job.state = JobState::completed;
   job.finished_at = job.created_at;
   return job;
 }
 
 Job SqlStore::told_of(const JobRecord& job, const VmRecord& vm) const {
-  Job out = new_job(std::string(core::to_string(job.action)));
+  Job out = new_job(core::to_string(job.action));
   out.id = job.id;
   out.vm_id = vm.id;
   out.vm_name = vm.name;

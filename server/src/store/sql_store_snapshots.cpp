@@ -44,7 +44,7 @@ Result<VmPtr> SqlStore::resize_idle(const std::string& id, const core::ResizeCom
                                     std::int64_t expected_revision, std::optional<std::uint64_t> expected_version) {
   VmRecord changed;
   VmPtr now;
-  Job done = job_done_at_once(std::string(core::to_string(core::Action::resize)));
+  Job done = job_done_at_once(core::to_string(core::Action::resize));
   QARAX_CHECK(db_->transact({{id},
                              [&](Session& session) -> Status {
                                const VmPtr vm = memory_.vm(id);

@@ -19,7 +19,7 @@ struct SqlStore::Begin {
 // The changes of a removal's transaction.
 struct SqlStore::Removed {
   VmPtr vm{};
-  bool tombstone = false;
+  std::optional<Tombstone> tombstone{};
   std::string by{};  // id of the job that the removal is
   std::vector<Job> ended{};
 };

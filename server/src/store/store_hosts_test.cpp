@@ -400,13 +400,13 @@ TEST_P(StoreTest, ATombstoneOutlivesTheVm) {
   EXPECT_FALSE(store_->vm(made->id));
   open();
   ASSERT_EQ(store_->tombstones(on->id).size(), 1u);
-  EXPECT_GT(store_->tombstones(on->id)[0].second, made->revision);
-  const std::int64_t higher = store_->tombstones(on->id)[0].second + 5;
+  EXPECT_GT(store_->tombstones(on->id)[0].revision, made->revision);
+  const std::int64_t higher = store_->tombstones(on->id)[0].revision + 5;
   ASSERT_TRUE(store_->raise_tombstone(made->id, higher));
   ASSERT_TRUE(store_->raise_tombstone(made->id, higher - 1));
-  EXPECT_EQ(store_->tombstones(on->id)[0].second, higher);
+  EXPECT_EQ(store_->tombstones(on->id)[0].revision, higher);
   open();
-  EXPECT_EQ(store_->tombstones(on->id)[0].second, higher);
+  EXPECT_EQ(store_->tombstones(on->id)[0].revision, higher);
   ASSERT_TRUE(store_->drop_tombstone(made->id));
   EXPECT_TRUE(store_->tombstones(on->id).empty());
 }

@@ -38,7 +38,7 @@ bool answers_tcp(const HostRecord& host) {
   }
 }
 
-void register_nodes(const std::vector<NodeEntry>& nodes, const Store& store, Operations& operations,
+void register_nodes(const std::vector<NodeEntry>& nodes, const StoreReads& store, Operations& operations,
                     const std::function<bool(const HostRecord&)>& answers) {
   const auto log = core::logger("server");
   for (const NodeEntry& node : nodes) {

@@ -16,7 +16,7 @@ bool answers_tcp(const HostRecord& host);
 // If a host with the node's name has the same address and a port that the config no longer names and that nobody
 // answers on, the node has moved: that host gets the new port and stays pinned to its node's identity, so that another
 // node which answers there is refused. Failures are logged.
-void register_nodes(const std::vector<NodeEntry>& nodes, const Store& store, Operations& operations,
+void register_nodes(const std::vector<NodeEntry>& nodes, const StoreReads& store, Operations& operations,
                     const std::function<bool(const HostRecord&)>& answers = answers_tcp);
 
 }  // namespace qarax::server

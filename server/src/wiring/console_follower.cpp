@@ -13,7 +13,7 @@ ConsoleFollower::ConsoleFollower(Source source)
         core::name_this_thread("console");
         Status end = make_error(Code::internal, "the console can't be read; the server's log says why");
         core::guarded("console",
-                      [&] { end = source([this](std::string_view piece) { return take(piece); }, context_); });
+                      [&] { end = source([this](std::string_view piece) { return take(piece); }, stop_.get_token()); });
         {
           const std::lock_guard lock(mutex_);
           end_ = std::move(end);
@@ -28,7 +28,7 @@ ConsoleFollower::~ConsoleFollower() {
     closed_ = true;
   }
   changed_.notify_all();
-  context_->TryCancel();
+  stop_.request_stop();
   thread_.join();
 }
 

@@ -2,12 +2,10 @@
 // The node is read no faster than the client takes them.
 #pragma once
 
-#include <grpcpp/client_context.h>
-
 #include <condition_variable>
 #include <functional>
-#include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -19,11 +17,11 @@ namespace qarax::server {
 class ConsoleFollower final : public ConsoleReader {
  public:
   using Sink = std::function<bool(std::string_view)>;
-  // Blocks until the log ends, `sink` returns false or the context is cancelled.
-  using Source = std::function<Status(const Sink& sink, std::shared_ptr<grpc::ClientContext> context)>;
+  // Blocks until the log ends, `sink` returns false or a stop is requested.
+  using Source = std::function<Status(const Sink& sink, const std::stop_token& stop)>;
 
   explicit ConsoleFollower(Source source);
-  ~ConsoleFollower() override;  // cancels and joins
+  ~ConsoleFollower() override;  // requests the stop and joins
   ConsoleFollower(const ConsoleFollower&) = delete;
   ConsoleFollower& operator=(const ConsoleFollower&) = delete;
 
@@ -32,7 +30,7 @@ class ConsoleFollower final : public ConsoleReader {
  private:
   bool take(std::string_view piece);
 
-  const std::shared_ptr<grpc::ClientContext> context_ = std::make_shared<grpc::ClientContext>();
+  std::stop_source stop_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::string waiting_;

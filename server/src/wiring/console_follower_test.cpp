@@ -78,5 +78,20 @@ TEST(ConsoleFollower, ASourceWhoseClientIsGoneIsToldSo) {
   EXPECT_TRUE(refused);
 }
 
+TEST(ConsoleFollower, ASourceThatHasNothingToSayIsToldOfTheEndToo) {
+  bool told = false;
+  {
+    ConsoleFollower follower([&](const ConsoleFollower::Sink&, const std::stop_token& stop) -> Status {
+      std::mutex mutex;
+      std::condition_variable_any quiet;
+      std::unique_lock lock(mutex);
+      quiet.wait(lock, stop, [] { return false; });
+      told = stop.stop_requested();
+      return Ok{};
+    });
+  }
+  EXPECT_TRUE(told);
+}
+
 }  // namespace
 }  // namespace qarax::server

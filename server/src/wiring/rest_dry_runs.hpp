@@ -29,7 +29,7 @@ class RestDryRuns final : public DryRuns {
   static Edit edit_of(const EditCall& call) { return {call.id, call.patch, call.expected_version, true}; }
   Result<api::DryRun> shown(Result<Foreseen> foreseen) const;
 
-  const Store& store_;
+  const StoreReads& store_;
   const Foresight foresight_;
 };
 

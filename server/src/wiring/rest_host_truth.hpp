@@ -33,7 +33,7 @@ class RestHostTruth final : public HostTruth {
   Result<JobPtr> begin_adopt(const std::string& host_id, const std::string& plan) override {
     return jobs_.adopt_in_background(host_id, plan);
   }
-  Result<JobPtr> begin(std::string_view action, const std::string& host_id, const std::string& vm_id) override {
+  Result<JobPtr> begin(HostAction action, const std::string& host_id, const std::string& vm_id) override {
     return jobs_.in_background(action, host_id, vm_id);
   }
 

@@ -93,8 +93,8 @@ Result<std::unique_ptr<ConsoleReader>> RestOperations::console(const VmRecord& v
   if (follow) {
     const std::int64_t from = tail_bytes > 0 ? tail_bytes : kWholeLog;
     return std::unique_ptr<ConsoleReader>(std::make_unique<ConsoleFollower>(
-        [this, id = vm.id, from](const ConsoleFollower::Sink& sink, std::shared_ptr<grpc::ClientContext> context) {
-          return queries_.read_console(id, from, true, sink, std::move(context));
+        [this, id = vm.id, from](const ConsoleFollower::Sink& sink, const std::stop_token& stop) {
+          return queries_.read_console(id, from, true, sink, stop);
         }));
   }
   return read_whole_log(logs_, [&](const auto& sink) { return queries_.read_console(vm.id, tail_bytes, false, sink); });

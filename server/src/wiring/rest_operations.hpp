@@ -39,7 +39,7 @@ class RestOperations final : public Operations {
   Status remove_host(const RemoveHost& asked, const std::string& request_id) override;
   Result<HostPtr> init_host(const std::string& host_id, const std::string& request_id) override;
   Result<JobPtr> begin_init_host(const std::string& host_id) override {
-    return host_jobs_.in_background(kInitHost, host_id, "");
+    return host_jobs_.in_background(HostAction::init_host, host_id, "");
   }
   DryRuns& dry_runs() override { return dry_runs_; }
   std::vector<api::Check> checks() override;

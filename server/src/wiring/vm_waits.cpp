@@ -124,7 +124,7 @@ class VmWaits::Watch {
     return error;
   }
 
-  const Store& store_;
+  const StoreReads& store_;
   const Sources& sources_;
   const WaitCall& call_;
   const Clock::time_point until_;

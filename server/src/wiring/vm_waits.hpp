@@ -19,7 +19,7 @@ class VmWaits {
     std::function<std::string(const VmRecord&)> tail;
     std::function<bool()> ending;  // true once the server is ending: all waits return
   };
-  VmWaits(const Store& store, Sources sources) : store_(store), sources_(std::move(sources)) {}
+  VmWaits(const StoreReads& store, Sources sources) : store_(store), sources_(std::move(sources)) {}
 
   // See Operations::wait_for.
   Result<VmPtr> wait(const WaitCall& call);
@@ -27,7 +27,7 @@ class VmWaits {
  private:
   class Watch;
 
-  const Store& store_;
+  const StoreReads& store_;
   const Sources sources_;
   WaitLimit limit_{64, "VMs"};
 };
