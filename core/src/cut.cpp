@@ -62,6 +62,8 @@ void cut_to_fit(Error& error, std::size_t most) {
       text = how(std::move(text), half);
     }
   };
+  // A message that takes all the room would cost everything else, and its beginning says most.
+  if (is_too_long()) error.message = cut_text(std::move(error.message), most / 4);
   halve(error.log_tail, cut_log);
   if (is_too_long()) error.causes.clear();  // the message has their words, too
   while (!error.details.empty() && is_too_long()) error.details.pop_back();

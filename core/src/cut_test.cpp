@@ -58,6 +58,22 @@ TEST(Cut, AnErrorFitsWithWhatHelpsMost) {
   EXPECT_EQ(small.message, "no");
 }
 
+TEST(Cut, ALongMessageLeavesRoomForWhatElseHelps) {
+  Error error = make_error(Code::internal, "begin" + std::string(4000, 'm'), "vmm-failed");
+  error.hint = "look";
+  error.details = {{"/a", "wrong"}};
+  error.log_tail = std::string(1000, 'l') + "last";
+  error.causes = {"why"};
+  Error cut_error = error;
+  cut_to_fit(cut_error, kLongestText);
+  EXPECT_LE(encode(cut_error).size(), kLongestText);
+  EXPECT_TRUE(cut_error.message.starts_with("beginmmm")) << cut_error.message;
+  EXPECT_EQ(cut_error.log_tail, error.log_tail);
+  EXPECT_EQ(cut_error.causes, error.causes);
+  EXPECT_EQ(cut_error.details.size(), 1u);
+  EXPECT_EQ(cut_error.hint, error.hint);
+}
+
 TEST(Cut, ListsOfAPluginAreCutToo) {
   Description description;
   description.features.assign(1000, "pause");

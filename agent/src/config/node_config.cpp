@@ -61,7 +61,7 @@ void look_at_what_is_named(core::ConfigReader& reader, const NodeConfig& config)
                                                    "), or leave the key out");
   // Folders below /run are made by the unit that starts the agent, and the data folder by the agent.
   const std::string& socket = config.unix_socket;
-  if (!socket.starts_with('/') || socket.starts_with("/run/")) return;
+  if (!socket.starts_with('/') || socket.starts_with("/run/") || socket.starts_with("/var/run/")) return;
   const std::string folder = std::filesystem::path(socket).parent_path().string();
   if (std::error_code ignored; folder != config.data_dir && !std::filesystem::is_directory(folder, ignored))
     reader.problem("listen.unix_socket", "there is no folder " + folder + "; make it for this user");

@@ -88,8 +88,10 @@ TEST_F(NodeConfigTest, PluginsGroupAndTheSocketsFolderAreLookedAtWhereAskedFor) 
                 ":7: listen.unix_socket_group: this host has no group no-such-group; make it (systemd-sysusers, or "
                 "groupadd --system no-such-group), or leave the key out\n" +
                 path_ + ":6: listen.unix_socket: there is no folder /nonexistent; make it for this user");
-  std::ofstream(path_) << "data_dir: /nonexistent/data\nlisten:\n  unix_socket: /run/nonexistent/node.sock\n";
-  EXPECT_TRUE(read_node_config(path_, nullptr, true)) << "the unit makes it";
+  for (const std::string run : {"/run", "/var/run"}) {
+    std::ofstream(path_) << "data_dir: /nonexistent/data\nlisten:\n  unix_socket: " + run + "/nonexistent/node.sock\n";
+    EXPECT_TRUE(read_node_config(path_, nullptr, true)) << "the unit makes it: " << run;
+  }
   std::ofstream(path_) << "data_dir: /nonexistent/data\nlisten:\n  unix_socket: /nonexistent/data/node.sock\n";
   EXPECT_TRUE(read_node_config(path_, nullptr, true)) << "the agent makes it";
 }

@@ -16,7 +16,6 @@ namespace qarax::agent {
 namespace {
 
 constexpr int kProtocol = 1;
-constexpr std::size_t kMostAsking = 64;
 
 grpc::Status shutting_down() { return {grpc::StatusCode::UNAVAILABLE, "the node agent is shutting down"}; }
 
@@ -36,7 +35,7 @@ NodeService::NodeService(VmManager& vms, AuthorityStore& authority, DescribeNode
       options_(std::move(options)),
       worker_([this] { work(); }),
       heart_([this] { beat(); }),
-      asking_("ask", 1, kMostAsking),
+      asking_("ask", 1, options_.most_asking),
       questions_("question", 1, options_.most_questions),
       guests_("guests", 0, 1) {
   vms_.on_progress([this](const core::CommandProgress& progress) { command_progressed(progress); });

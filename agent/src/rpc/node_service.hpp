@@ -39,6 +39,7 @@ class NodeService final : public node::v1::Node::CallbackService {
     // The heartbeat keeps one awake.
     std::int64_t heartbeat_ms = 400;
     std::int64_t first_message_ms = 10'000;  // a stream must send its first message by then
+    std::size_t most_asking = 64;            // so much of ask()'s work may be under way before more of it waits
     std::size_t most_questions = 256;        // this many calls may hang in plugins before further ones wait
   };
   using DescribeNode = std::function<core::NodeInfo()>;  // any thread, quick

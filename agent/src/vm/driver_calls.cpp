@@ -15,7 +15,9 @@ DriverCall call_for(const std::shared_ptr<Vm>& vm, const Operation& operation) {
   return call_for(vm, {operation.command.deadline_ns, operation.cancel_fd()}, operation.command.request_id);
 }
 
-DriverCall call_to_undo(const std::shared_ptr<Vm>& vm) { return call_for(vm, CallLimits{}.within_ms(kUndoMs)); }
+DriverCall call_to_undo(const std::shared_ptr<Vm>& vm, std::int64_t limit_ms) {
+  return call_for(vm, CallLimits{}.within_ms(limit_ms));
+}
 
 Result<VmArgs> args_for(const Vm& vm, const ProcessService& processes) {
   VmArgs args;

@@ -16,7 +16,7 @@ inline constexpr std::int64_t kUndoMs = 10'000;
 // Any thread. The call keeps the VM alive, and keeps the handle that the plugin gives it in the VM's folder.
 DriverCall call_for(const std::shared_ptr<Vm>& vm, const CallLimits& limits, const std::string& request_id = {});
 DriverCall call_for(const std::shared_ptr<Vm>& vm, const Operation& operation);
-DriverCall call_to_undo(const std::shared_ptr<Vm>& vm);
+DriverCall call_to_undo(const std::shared_ptr<Vm>& vm, std::int64_t limit_ms = kUndoMs);
 
 // On the VM's strand. Names the VM's current incarnation. Fails if its handle can't be read.
 Result<VmArgs> args_for(const Vm& vm, const ProcessService& processes);

@@ -230,7 +230,9 @@ class Manager final : public VmManager {
 
   InFlight in_flight_;
   Questions about_vms_{16};
-  Questions of_resolve_{32};  // by hypervisor, for all VMs together
+  // By hypervisor, for all VMs together: nothing else bounds how many dry runs there are. Two that a plugin never ends
+  // refuse every further one of that hypervisor; starts resolve on their VM's strand and aren't refused by it.
+  Questions of_resolve_{32};
 
   BootGate gate_;
   core::WorkerPool pool_;  // its threads use all of the above and timers_, so the destructor stops them first

@@ -96,7 +96,8 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     }
     released_.notify_all();
   }
-  Result<VmStatus> resume(const DriverCall&, const VmArgs&) override {
+  Result<VmStatus> resume(const DriverCall& call, const VmArgs&) override {
+    change_deadline_ns = call.deadline_ns;
     ++resumes;
     if (busy_resumes > 0) {
       --busy_resumes;
@@ -106,7 +107,8 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
     return state(VmState::running);
   }
   Result<VmStatus> reboot(const DriverCall&, const VmArgs&) override { return state(VmState::running); }
-  Result<VmStatus> resize(const DriverCall&, const ResizeArgs& args) override {
+  Result<VmStatus> resize(const DriverCall& call, const ResizeArgs& args) override {
+    change_deadline_ns = call.deadline_ns;
     if (args.vcpus) vcpus = *args.vcpus;
     VmStatus status = state(VmState::running);
     status.live.text = R"({"vcpus":)" + std::to_string(vcpus) + "}";
@@ -187,7 +189,8 @@ class FakeDriver final : public Driver, public Drivers, public BootFilesProvider
   std::atomic<bool> full_disk{false};
   std::atomic<VmState> snapshot_leaves{VmState::running};
   std::atomic<int> resumes{0};
-  std::atomic<int> busy_resumes{0};  // so many of them are UNAVAILABLE
+  std::atomic<std::int64_t> change_deadline_ns{0};  // of the last resume or resize
+  std::atomic<int> busy_resumes{0};                 // so many of them are UNAVAILABLE
   std::atomic<int> vcpus{1};
   std::string restored;  // content that the last restore found
   std::atomic<VmState> recovered{VmState::running};

@@ -69,13 +69,15 @@ TEST_F(ManagerTest, AHostThatGoesDownAtOnceKillsWhoeverDoesntPowerOffAtOnce) {
 // The host goes down right after the agent's start: the plugin that can press the guest's power button isn't there yet.
 class SlowPluginTest : public ManagerTest {
  protected:
-  void open_while_it_loads() {
+  // `interrupted`: the command that was under way when the agent before ended.
+  void open_while_it_loads(const std::optional<Command>& interrupted = {}) {
     const std::string ready = dir_ + "/ready";
     starts_spawn({"report", ready, "usr1", "exit", "7"});
     ASSERT_TRUE(start(1, R"({"name":"db","hypervisor":"slow","spec":{}})").outcome);
     while (!std::filesystem::exists(ready)) std::this_thread::yield();
     driver_.on_stop = [&] { end_vmm(); };
     driver_.slow_is_loading = true;
+    if (interrupted) interrupt(*interrupted, VmState::running);
     open();
   }
   // Returns once the node refuses starts.
@@ -85,6 +87,16 @@ class SlowPluginTest : public ManagerTest {
     other.vm = core::new_uuid();
     while (run(other).outcome.error().reason != "host-stopping") std::this_thread::yield();
     return all;
+  }
+  void ends_in_time_after(const Command& interrupted) {
+    open_while_it_loads(interrupted);
+    constexpr std::int64_t kPatienceMs = 9'000;  // less than carrying a command through may take otherwise
+    const std::int64_t end_ns = plugin::monotonic_ns() + kPatienceMs * 1'000'000;
+    auto all = begin_to_stop(kPatienceMs);
+    driver_.slow_is_loading = false;
+    EXPECT_EQ(all.get().failed, 0);
+    EXPECT_GT(driver_.change_deadline_ns, 0) << "it was carried through";
+    EXPECT_LT(driver_.change_deadline_ns, end_ns);
   }
 };
 
@@ -112,7 +124,19 @@ TEST_F(SlowPluginTest, ARecoveryThatBeginsAsTheHostGoesDownDoesNotTakeTheGuestsT
   auto all = begin_to_stop(kPatienceMs);
   driver_.slow_is_loading = false;
   EXPECT_EQ(all.get().failed, 0);
+  EXPECT_GT(driver_.recover_deadline_ns, 0) << "it was asked";
   EXPECT_LT(driver_.recover_deadline_ns, end_ns);
+}
+
+TEST_F(SlowPluginTest, AVmThatASnapshotLeftPausedGoesOnInAPartOfTheGuestsTime) {
+  driver_.recovered = VmState::paused;
+  ends_in_time_after(snapshot(2));
+  EXPECT_EQ(driver_.resumes, 1);
+}
+
+TEST_F(SlowPluginTest, AnInterruptedResizeIsCarriedThroughInAPartOfTheGuestsTime) {
+  ends_in_time_after(resize(2, 4));
+  EXPECT_EQ(driver_.vcpus, 4);
 }
 
 TEST_F(ManagerTest, AHostThatGoesDownCancelsARecoveryThatHangs) {

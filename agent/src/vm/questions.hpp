@@ -19,13 +19,14 @@ namespace qarax::agent {
 // Thread-safe. No other lock is taken under its own.
 class Questions {
  public:
-  static constexpr std::size_t kMostOverdue = 2;  // a plugin that keeps so many past their deadlines isn't asked again
+  static constexpr std::size_t kMostOverdue = 2;  // a plugin that keeps so many past their deadlines isn't asked more
 
   // `most`: so many questions about the same thing may be under way in any case.
   explicit Questions(std::size_t most) : most_(most) {}
 
   // The question is under way until the result is destroyed, which has to be before this object is. `about`: "VM …",
-  // for the message, too. `deadline_ns`: CLOCK_MONOTONIC; 0: none. DEADLINE_EXCEEDED "plugin-hangs".
+  // for the message, too. `deadline_ns`: CLOCK_MONOTONIC; 0: none. DEADLINE_EXCEEDED "plugin-hangs", until one of those
+  // that are overdue ends. RESOURCE_EXHAUSTED "overloaded": too many callers ask at once, and none of them too long.
   Result<core::Scope> begin(const std::string& about, std::int64_t deadline_ns) {
     if (deadline_ns == 0) deadline_ns = std::numeric_limits<std::int64_t>::max();
     const std::int64_t now = plugin::monotonic_ns();
@@ -33,12 +34,21 @@ class Questions {
     auto& deadlines = under_way_[about];
     std::size_t overdue = 0;
     for (auto it = deadlines.begin(); it != deadlines.end() && *it <= now; ++it) ++overdue;
-    if (overdue >= kMostOverdue || deadlines.size() >= most_)
+    if (overdue >= kMostOverdue)
       return make_error(Code::deadline_exceeded,
                         "the hypervisor's plugin owes the answers of " + std::to_string(deadlines.size()) +
                             " earlier questions about " + about + ", " + std::to_string(overdue) +
                             " of them past their deadlines",
                         "plugin-hangs");
+    if (deadlines.size() >= most_) {
+      Error error = make_error(Code::resource_exhausted,
+                               std::to_string(deadlines.size()) + " questions about " + about +
+                                   " are under way at once, which is the most; ask again in a moment",
+                               "overloaded");
+      error.retryable = true;
+      error.retry_after_ms = 1000;
+      return error;
+    }
     deadlines.insert(deadline_ns);
     return core::Scope([this, about, deadline_ns] { end(about, deadline_ns); });
   }

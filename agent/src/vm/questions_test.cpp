@@ -32,7 +32,13 @@ TEST(Questions, OfThoseThatHaveTimeManyMayBeUnderWay) {
   std::vector<Result<core::Scope>> asked;
   for (const std::int64_t deadline : {later, later, kNoDeadline}) asked.push_back(questions.begin("VM a", deadline));
   for (const auto& one : asked) EXPECT_TRUE(one);
-  EXPECT_FALSE(questions.begin("VM a", kNoDeadline));
+  const auto refused = questions.begin("VM a", kNoDeadline);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::resource_exhausted);
+  EXPECT_EQ(refused.error().reason, "overloaded") << "no plugin hangs: " << refused.error().message;
+  EXPECT_TRUE(refused.error().retryable);
+  EXPECT_GT(refused.error().retry_after_ms, 0);
+  EXPECT_TRUE(questions.begin("VM b", kNoDeadline)) << "others are asked about";
   asked.clear();
   EXPECT_TRUE(questions.begin("VM a", kPastDeadline));
 }

@@ -141,13 +141,16 @@ Result<VmStatus> Manager::Recovery::carry_through(const JournalRecord& intent) {
   const auto action = core::action_named(intent.action);
   if (!core::has_vmm(status_.state)) return status_;
   QARAX_TRY(Driver * driver, manager_.drivers_.find(vm_->document.hypervisor));
-  if (action == core::Action::snapshot) return manager_.snapshots_.go_on(vm_, *driver, intent.before, status_);
+  // The host's shutdown cancels neither call: a guest that stays paused can't power off. It only gets less time.
+  const std::int64_t limit_ms = manager_.limit_of_recovery(kUndoMs);
+  if (action == core::Action::snapshot)
+    return manager_.snapshots_.go_on(vm_, *driver, intent.before, status_, limit_ms);
   if (action == core::Action::restore && status_.state == VmState::paused) return undo_restore(*driver);
   if (action == core::Action::resize && status_.state == VmState::running) {
     // The resize has begun, perhaps by a newer agent. Applying the members that this agent knows is better than leaving
     // it half done.
     QARAX_TRY(const auto wanted, decode<core::ResizeCommand>(std::string_view(intent.document.text), Unknown::ignore));
-    return resize(vm_, wanted, *driver, call_to_undo(vm_), manager_.processes_);
+    return resize(vm_, wanted, *driver, call_to_undo(vm_, limit_ms), manager_.processes_);
   }
   return status_;
 }

@@ -30,11 +30,11 @@ Status check_snapshot_id(const std::string& id) {
   return make_error(Code::invalid_argument, "a snapshot's id must be a UUID, got \"" + id + "\"");
 }
 
-Result<VmStatus> Snapshots::go_on(const std::shared_ptr<Vm>& vm, Driver& driver, VmState before,
-                                  const VmStatus& now) const {
+Result<VmStatus> Snapshots::go_on(const std::shared_ptr<Vm>& vm, Driver& driver, VmState before, const VmStatus& now,
+                                  std::int64_t limit_ms) const {
   if (before != VmState::running || now.state != VmState::paused) return now;
   QARAX_TRY(const VmArgs args, args_for(*vm, processes_));
-  return driver.resume(call_to_undo(vm), args);
+  return driver.resume(call_to_undo(vm, limit_ms), args);
 }
 
 Result<VmStatus> Snapshots::take(const std::shared_ptr<Vm>& vm, const Command& command, Driver& driver,

@@ -23,8 +23,10 @@ class Snapshots {
   // A VM that ran before runs again afterwards, even if the snapshot failed. A failed snapshot leaves nothing behind.
   Result<VmStatus> take(const std::shared_ptr<Vm>& vm, const Command& command, Driver& driver, DriverCall call) const;
   Result<VmStatus> drop(const std::shared_ptr<Vm>& vm, const Command& command) const;
-  // Resumes a VM that ran `before` and that the plugin has left paused. Otherwise returns the status as it is `now`.
-  Result<VmStatus> go_on(const std::shared_ptr<Vm>& vm, Driver& driver, VmState before, const VmStatus& now) const;
+  // Resumes a VM that ran `before` and that the plugin has left paused, within `limit_ms`. Otherwise returns the status
+  // as it is `now`.
+  Result<VmStatus> go_on(const std::shared_ptr<Vm>& vm, Driver& driver, VmState before, const VmStatus& now,
+                         std::int64_t limit_ms = kUndoMs) const;
   // Adds to `report` what is known of the snapshot that `document`, a SnapshotCommand, asked for.
   static void add_facts(const Vm& vm, const std::string& document, core::VmReport& report);
 

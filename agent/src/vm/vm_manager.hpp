@@ -71,10 +71,11 @@ class VmManager {
   virtual Status keep(const std::string& vm, Words words) = 0;
 
   // Any thread; asks the VMM within `deadline_ns`. For a VM without a folder: a report with `missing`. The last report
-  // where the plugin hangs in earlier questions about the VM.
+  // where the plugin hangs in earlier questions about the VM, or too many are under way.
   virtual core::VmReport inspect(const std::string& vm, std::int64_t deadline_ns) = 0;
   // Any thread; asks the VMM for its counters. FAILED_PRECONDITION "wrong-state" if no VMM runs.
-  // DEADLINE_EXCEEDED "plugin-hangs": the plugin hangs in earlier questions about the VM.
+  // DEADLINE_EXCEEDED "plugin-hangs": the plugin hangs in earlier questions about the VM. RESOURCE_EXHAUSTED
+  // "overloaded": too many are under way.
   virtual Result<Counters> counters(const std::string& vm, std::int64_t deadline_ns) = 0;
 
   // Returns the last report of every VM; the listener gets every report from then on, also that of a VM's deletion. It
@@ -106,7 +107,8 @@ class VmManager {
 
   // Returns the spec that a start with this StartCommand would give its plugin. Blocks; changes nothing. Fails as the
   // start would at the document, the plugin, the boot files or the plugin's resolve, or with DEADLINE_EXCEEDED
-  // "plugin-hangs", if the plugin hangs in earlier ones.
+  // "plugin-hangs", as long as the plugin hangs in two earlier ones of any VM. RESOURCE_EXHAUSTED "overloaded": too
+  // many are under way.
   virtual Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) = 0;
 
   // Folder of the running (or last) incarnation, where the supervisor keeps console.log and control.sock; NOT_FOUND

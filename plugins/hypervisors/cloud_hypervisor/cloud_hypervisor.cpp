@@ -182,14 +182,25 @@ Result<VmStatus> CloudHypervisor::resize(plugin::Call& call, const ResizeArgs& a
       return refused_size({{"/memory", std::move(why)}});
   // Told both at once, the VMM changes the vCPUs before it looks at the memory, and leaves them so where it refuses
   // that. Memory that comes may be faulted in first, which takes as long as at a boot.
+  const auto change_memory = [&](std::optional<std::int64_t> from, std::int64_t to) {
+    const bool grows = !from || to > *from;
+    return (grows ? patient_api(args.vm.run_dir) : asked).resize(call, std::nullopt, to);
+  };
   Status done = Ok{};
-  if (memory) {
-    const bool grows = !now->memory || *memory > *now->memory;
-    done = (grows ? patient_api(args.vm.run_dir) : asked).resize(call, std::nullopt, memory);
-  }
+  if (memory) done = change_memory(now->memory, *memory);
   if (done && vcpus) {
     done = asked.resize(call, vcpus, std::nullopt);
-    if (!done && memory) done = std::move(done).error().context("its memory has the new size, its vCPUs don't");
+    if (!done && memory) {
+      // Nobody who is told of a failure expects the guest to have more, or less, memory than before.
+      std::string what = "its memory has the new size, its vCPUs don't";
+      if (!can_shrink(spec))
+        what += ", and memory that was plugged by ACPI can't be taken back";
+      else if (const Status undone = now->memory ? change_memory(memory, *now->memory) : Status(Ok{}); !undone)
+        what += ", and its old size was refused (" + undone.error().message + ")";
+      else if (now->memory)
+        what = "its vCPUs can't be changed, so that its memory has its old size again";
+      done = std::move(done).error().context(what);
+    }
   }
   if (done) return look(call, args.vm, handle);
   return why_not(call, args.vm, handle, done.error());

@@ -147,10 +147,29 @@ TEST_F(CloudHv, WhereOnlyTheVcpusAreRefusedTheErrorSaysSo) {
   const auto refused = resize(2, 256 << 20);
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error().retryable);
-  EXPECT_NE(refused.error().message.find("its memory has the new size, its vCPUs don't"), std::string::npos)
+  EXPECT_NE(refused.error().message.find("its memory has the new size, its vCPUs don't, and memory that was plugged by "
+                                         "ACPI can't be taken back"),
+            std::string::npos)
       << refused.error().message;
   const std::string live = plugin().inspect(call.get(), vm())->live.text;
   EXPECT_NE(live.find(R"("vcpus":1,"memory":268435456)"), std::string::npos) << live;
+}
+
+TEST_F(CloudHv, WhereOnlyTheVcpusAreRefusedVirtioMemHasItsOldSizeAgain) {
+  host.more_env["FAKE_VMM_FAULTS"] = "vcpus=held";
+  auto args = start_args();
+  args.spec.config.text = R"({"memory":{"hotplug_method":"VirtioMem"}})";
+  ASSERT_TRUE(plugin().start(call.get(), args));
+  ASSERT_TRUE(resize(std::nullopt, 160 << 20));
+  for (const std::int64_t memory : {192 << 20, 130 << 20}) {
+    const auto refused = resize(2, memory);
+    ASSERT_FALSE(refused) << memory;
+    EXPECT_TRUE(refused.error().retryable);
+    EXPECT_NE(refused.error().message.find("its memory has its old size again"), std::string::npos)
+        << refused.error().message;
+    const std::string live = plugin().inspect(call.get(), vm())->live.text;
+    EXPECT_NE(live.find(R"("vcpus":1,"memory":167772160)"), std::string::npos) << live;
+  }
 }
 
 TEST_F(CloudHv, WhatIsSoAlreadyIsNotAskedFor) {
