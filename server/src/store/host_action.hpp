@@ -16,8 +16,8 @@ inline constexpr HostAction kHostActions[] = {HostAction::adopt_host, HostAction
                                               HostAction::init_host};
 
 struct HostActionTraits {
-  HostAction action;
   std::string_view name;  // at REST, in job rows and logs
+  HostAction action;
   // Carried out even while changes are refused because the database was set back. Otherwise the host couldn't be
   // connected to, and so not be adopted. Jobs that end processes there must wait: a VM that this server doesn't know
   // may be one that the database has lost.
@@ -25,11 +25,11 @@ struct HostActionTraits {
 };
 
 inline constexpr HostActionTraits kHostActionTraits[] = {
-    {.action = HostAction::adopt_host, .name = "adopt-host"},
-    {.action = HostAction::adopt_vm, .name = "adopt-vm"},
-    {.action = HostAction::remove_unmanaged, .name = "remove-unmanaged"},
-    {.action = HostAction::collect_leftovers, .name = "collect-leftovers"},
-    {.action = HostAction::init_host, .name = "init-host", .while_read_only = true},
+    {.name = "adopt-host", .action = HostAction::adopt_host},
+    {.name = "adopt-vm", .action = HostAction::adopt_vm},
+    {.name = "remove-unmanaged", .action = HostAction::remove_unmanaged},
+    {.name = "collect-leftovers", .action = HostAction::collect_leftovers},
+    {.name = "init-host", .action = HostAction::init_host, .while_read_only = true},
 };
 
 // For static_assert: true if the table has a row for each action, in the order of kHostActions.
