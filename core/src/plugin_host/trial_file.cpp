@@ -28,7 +28,8 @@ RawJson with_members(const json::Value& config, const std::vector<std::pair<std:
   for (const auto& [key, text] : members) {
     auto parsed = json::parse(text);
     json::Value value = parsed ? std::move(*parsed) : json::Value(text);
-    const auto there = std::find_if(object.begin(), object.end(), [&](const auto& one) { return one.first == key; });
+    const auto there =
+        std::find_if(object.begin(), object.end(), [&wanted = key](const auto& one) { return one.first == wanted; });
     if (there != object.end())
       there->second = std::move(value);
     else

@@ -41,11 +41,11 @@ Collected told_twice(Collected before, const std::vector<core::Leftover>& now) {
 
 const HostJobs::Row& HostJobs::row_of(HostAction action) {
   static constexpr Row kRows[] = {
-      {HostAction::adopt_host, nullptr, &HostJobs::carry_on_adopt, true},
-      {HostAction::adopt_vm, nullptr, &HostJobs::connect, true},
-      {HostAction::remove_unmanaged, &HostJobs::prepare_removal, &HostJobs::carry_on_removal, true},
-      {HostAction::collect_leftovers, &HostJobs::prepare_collect, &HostJobs::carry_on_collect, true},
-      {HostAction::init_host, nullptr, &HostJobs::connect, false},
+      {nullptr, &HostJobs::carry_on_adopt, HostAction::adopt_host, true},
+      {nullptr, &HostJobs::connect, HostAction::adopt_vm, true},
+      {&HostJobs::prepare_removal, &HostJobs::carry_on_removal, HostAction::remove_unmanaged, true},
+      {&HostJobs::prepare_collect, &HostJobs::carry_on_collect, HostAction::collect_leftovers, true},
+      {nullptr, &HostJobs::connect, HostAction::init_host, false},
   };
   static_assert(has_a_row_for_each_host_action(kRows));
   return kRows[static_cast<std::size_t>(action)];

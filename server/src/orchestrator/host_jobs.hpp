@@ -55,11 +55,11 @@ class HostJobs {
 
   // host_actions.cpp: what differs between actions, a row for each.
   struct Row {
-    HostAction action;
     // Checks what can be checked at once, and completes what is recorded; null: there is nothing to do.
     Status (HostJobs::*prepare)(BeginHostJob& asked);
     // Goes on with a job that may have been begun before, by this server or an earlier one.
     Status (HostJobs::*carry_on)(const HostRecord& host, const Job& job, std::string& outcome);
+    HostAction action;
     // Whether the job is tried again in the background when the node gave its waiting request no answer. Otherwise it
     // has failed then.
     bool may_be_repeated;
