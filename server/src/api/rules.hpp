@@ -35,7 +35,8 @@ void check_spec(Problems& out, const VmSpec& spec);
 // a file: URL, or that has a ".." segment.
 void check_no_host_path(Problems& out, const std::string& pointer, const json::Value& value);
 
-// A VM's `config` is put into the start command, the node's journal and the plugin's answers, which have their own limits.
+// A VM's `config` is put into the start command, the node's journal and the plugin's answers, which have their own
+// limits.
 constexpr int kMaxConfigDepth = 48;
 void check_depth(Problems& out, const std::string& pointer, const json::Value& value);
 

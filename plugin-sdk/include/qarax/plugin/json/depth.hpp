@@ -7,8 +7,8 @@
 
 namespace qarax::json {
 
-// Objects and arrays within each other; 0 for a string, a number, a boolean or null. A parsed value is at most kMaxDepth,
-// which bounds the recursion.
+// Objects and arrays within each other; 0 for a string, a number, a boolean or null. A parsed value is at most
+// kMaxDepth, which bounds the recursion.
 inline int depth_of(const Value& value) {
   int deepest = 0;
   if (const auto* array = value.as_array())
