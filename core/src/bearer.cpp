@@ -21,10 +21,18 @@ std::string_view bearer_token(std::string_view header) noexcept {
   return header.substr(begin, header.find_last_not_of(kBlanks) + 1 - begin);
 }
 
-Result<bool> is_token_of(std::string_view token, std::string_view sha256) {
+Result<bool> is_token_of(std::string_view token, std::span<const std::string> sha256) {
   if (token.empty()) return false;
   QARAX_TRY(const std::string hex, sha256_hex(token));
-  return hex.size() == sha256.size() && CRYPTO_memcmp(hex.data(), sha256.data(), hex.size()) == 0;
+  bool found = false;
+  for (const std::string& one : sha256)
+    found = (hex.size() == one.size() && CRYPTO_memcmp(hex.data(), one.data(), hex.size()) == 0) || found;
+  return found;
+}
+
+Result<bool> is_token_of(std::string_view token, std::string_view sha256) {
+  const std::string only(sha256);
+  return is_token_of(token, std::span(&only, 1));
 }
 
 }  // namespace qarax::core

@@ -16,6 +16,13 @@
 namespace qarax::agent {
 namespace {
 
+// Stops a child of this process, and returns once it has stopped.
+void freeze(const ProcessId& child) {
+  ::kill(child.pid, SIGSTOP);
+  siginfo_t stopped{};
+  EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(child.pid), &stopped, WSTOPPED), 0);
+}
+
 TEST_F(ProcessServiceTest, AKillReturnsWhenNothingIsLeftAndAgainIsSuccess) {
   const Process started = spawn({"wait"});
   ASSERT_TRUE(service_->kill(process(), kLimits));
@@ -129,9 +136,7 @@ TEST_F(ProcessServiceTest, ASupervisorThatHangsIsEndedWithItsVm) {
   const Process started = spawn({"wait"});
   const auto record = read_supervisor_record(run_dir());
   ASSERT_TRUE(record);
-  ::kill(record->supervisor.pid, SIGSTOP);
-  siginfo_t stopped{};
-  EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(record->supervisor.pid), &stopped, WSTOPPED), 0);
+  freeze(record->supervisor);
   EXPECT_EQ(service_->kill(process(), CallLimits{}.within_ms(20)).error().code, Code::deadline_exceeded)
       << "a plugin's kill waits for the record";
   EXPECT_TRUE(is_alive(record->supervisor));
@@ -152,9 +157,7 @@ TEST_F(ProcessServiceTest, WhatASupervisorHadBegunToRecordCountsOnceItIsGone) {
   const Process started = spawn({"wait"});
   const auto record = read_supervisor_record(run_dir());
   ASSERT_TRUE(record);
-  ::kill(record->supervisor.pid, SIGSTOP);
-  siginfo_t stopped{};
-  EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(record->supervisor.pid), &stopped, WSTOPPED), 0);
+  freeze(record->supervisor);
   ::kill(started.pid, SIGKILL);
   while (is_alive({started.pid, started.start_time})) std::this_thread::yield();
   std::string begun = R"({"format":1,"min_reader":1,"kind":"exited","code":3,"signal":0,"vmm_pid":)" +

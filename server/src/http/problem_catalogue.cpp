@@ -16,8 +16,7 @@ constexpr ProblemKind kKinds[] = {
      "Use localhost or the server's address, or add this name to listen.allowed_hosts in server.yaml."},
     {"forbidden-origin", 403, "Foreign Origin header",
      "A page may use this server through a proxy of its own origin, or by WebSocket: add the page's host, with its "
-     "port, "
-     "to listen.allowed_hosts in server.yaml. There is no CORS."},
+     "port, to listen.allowed_hosts in server.yaml. There is no CORS."},
     {"route-not-found", 404, "No such route", "GET /api-docs/openapi.json lists the routes."},
     {"method-not-allowed", 405, "Method not allowed on this route",
      "The Allow header lists the methods of this route."},

@@ -223,13 +223,19 @@ TEST(CouldHaveSize, IsAskedOfTheSizeAlone) {
   EXPECT_FALSE(could_have_size(ask(9 * kGiB, "another"), hosts));
 }
 
-TEST(Place, AFallbackIsTakenOnlyWhereTheNodeSaysSoAndIsTold) {
+// Its qemu is healthy, its cloud_hv isn't.
+HostRecord host_without_kvm() {
   auto h = host("a", 8 * kGiB);
   core::PluginInfo ill = h.info->plugins[0];
   ill.name = "cloud_hv";
   ill.description->healthy = false;
   ill.description->health_reason = "there is no KVM";
   h.info->plugins.push_back(ill);
+  return h;
+}
+
+TEST(Place, AFallbackIsTakenOnlyWhereTheNodeSaysSoAndIsTold) {
+  auto h = host_without_kvm();
   const auto refused = place(ask(kGiB, "cloud_hv"), {candidate(h)});
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("there is no KVM"), std::string::npos);
@@ -243,12 +249,7 @@ TEST(Place, AFallbackIsTakenOnlyWhereTheNodeSaysSoAndIsTold) {
 }
 
 TEST(Place, AMachineThatIsFrozenHasNoFallback) {
-  auto h = host("a", 8 * kGiB);
-  core::PluginInfo ill = h.info->plugins[0];
-  ill.name = "cloud_hv";
-  ill.description->healthy = false;
-  ill.description->health_reason = "there is no KVM";
-  h.info->plugins.push_back(ill);
+  auto h = host_without_kvm();
   h.info->fallback["cloud_hv"] = "qemu";
   auto request = ask(kGiB, "cloud_hv");
   request.frozen = true;
