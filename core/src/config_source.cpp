@@ -1,10 +1,12 @@
 #include "config_source.hpp"
 
 #include <unistd.h>
+#include <yaml-cpp/eventhandler.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <sstream>
 
 #include "qarax/core/files.hpp"
 
@@ -44,17 +46,51 @@ std::string nearest(std::string_view name, const Names& names) {
   return near == nullptr ? "" : "; did you mean " + *near + "?";
 }
 
-// The text's one document; null if it has none. `further`: the line of a second one, counted from 1, which would be
-// ignored; else 0. An empty one at the end holds nothing that could be missed.
-YAML::Node load(const std::string& text, int& further) {
-  further = 0;
-  const std::vector<YAML::Node> all = YAML::LoadAll(text);
-  for (std::size_t i = 1; i < all.size() && further == 0; ++i)
-    if (!all[i].IsNull()) further = all[i].Mark().line + 1;
-  return all.empty() ? YAML::Node() : all.front();
-}
+// Of each document of a text: where it begins, and whether it says anything.
+class Outline : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    begin = mark;
+    empty = true;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnAlias(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override { empty = false; }
+  void OnScalar(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                const std::string& /*value*/) override {
+    empty = false;
+  }
+  void OnSequenceStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                       YAML::EmitterStyle::value /*style*/) override {
+    empty = false;
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  YAML::EmitterStyle::value /*style*/) override {
+    empty = false;
+  }
+  void OnMapEnd() override {}
 
-constexpr const char* kFurther = "a second YAML document begins here, which would be ignored; remove the line ---";
+  YAML::Mark begin;
+  bool empty = true;
+};
+
+// What follows the text's first document and would be ignored. An empty document at the end holds nothing that could be
+// missed. YAML::LoadAll isn't for this: at some tokens the parser tells of one empty document after another without
+// getting on, and it then never returns.
+std::optional<ErrorDetail> check_rest(const std::string& text, const std::function<std::string(int)>& at_line) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  Outline document;
+  if (!parser.HandleNextDocument(document)) return std::nullopt;
+  for (int before = document.begin.pos; parser.HandleNextDocument(document); before = document.begin.pos) {
+    const std::string at = at_line(document.begin.line + 1);
+    if (document.begin.pos == before) return ErrorDetail{at, "not valid YAML: nothing from here on can be read"};
+    if (!document.empty)
+      return ErrorDetail{at, "a second YAML document begins here, which would be ignored; remove the line ---"};
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -73,9 +109,9 @@ ConfigSource::ConfigSource(std::string path, std::string prefix) : path_(std::mo
     return;
   }
   try {
-    int further = 0;
-    const YAML::Node root = load(*text, further);
-    if (further != 0) problems.push_back({line(further), kFurther});
+    const YAML::Node root = YAML::Load(*text);
+    if (auto problem = check_rest(*text, [this](int number) { return line(number); }))
+      problems.push_back(std::move(*problem));
     if (root.IsMap())
       flatten(root, "", 0);
     else if (!root.IsNull())
@@ -160,9 +196,8 @@ std::optional<YAML::Node> ConfigSource::tree(std::string_view key) {
   if (const char* value = variable(key); value != nullptr) {
     const std::string name = environment_name(prefix_, key);
     try {
-      int further = 0;
-      const YAML::Node node = load(value, further);
-      if (further != 0) problems.push_back({name, kFurther});
+      const YAML::Node node = YAML::Load(value);
+      if (auto problem = check_rest(value, [&name](int) { return name; })) problems.push_back(std::move(*problem));
       check_within(node, std::string(key), name, 0);
       if (!node.IsNull() && !broken_) return node;
     } catch (const YAML::Exception& e) {

@@ -244,7 +244,7 @@ TEST_F(Config, ASecondDocumentIsRefusedWithItsLine) {
   const auto status = read(v);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().message,
-            path_ + ":4: a second YAML document begins here, which would be ignored; remove the line ---");
+            path_ + ":3: a second YAML document begins here, which would be ignored; remove the line ---");
   for (const char* one :
        {"---\nlisten:\n  port: 9000\n", "listen:\n  port: 9000\n---\n", "listen: {port: 9000}\n...\n"}) {
     file(one);
@@ -256,6 +256,15 @@ TEST_F(Config, ASecondDocumentIsRefusedWithItsLine) {
   file("");
   setenv("QARAX_T_PLUGINS", "[{path: /x.so}]\n---\n[{path: /y.so}]", 1);
   EXPECT_EQ(read(v).error().message.find("QARAX_T_PLUGINS: a second YAML document"), 0U) << read(v).error().message;
+}
+
+// Found by the fuzzer: the parser stands still at such a token, and tells of one empty document after another.
+TEST_F(Config, WhereTheParserDoesNotGetOnIsAnError) {
+  file(",\312\001QARAXn:#n:\n! aliln:");
+  Values v;
+  const auto status = read(v);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message, path_ + ":1: not valid YAML: nothing from here on can be read");
 }
 
 // Found by the fuzzer: an empty key below an empty key has the same dotted key.
