@@ -158,7 +158,13 @@ PostgresDb::~PostgresDb() {
   }
   link_changed_.notify_all();
   stop();
-  if (keeper_.joinable()) keeper_.join();
+  if (keeper_.joinable()) {
+    keeper_.join();
+  } else if (!connected()) {
+    // Poco's session frees only a connection that lives, and whoever waits for the database opens it again and again.
+    watch_->leave();
+    handle_.reset();
+  }
 }
 
 void PostgresDb::run(const char* statement) {
