@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "answering_fleet.hpp"
+#include "answering_fleet_fixture.hpp"
 
 namespace qarax::server {
 namespace {

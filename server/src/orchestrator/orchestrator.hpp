@@ -17,7 +17,6 @@
 #include "qarax/core/worker_pool.hpp"
 #include "restarter.hpp"
 #include "restarts.hpp"
-#include "scheduler.hpp"
 #include "store.hpp"
 #include "undertaker.hpp"
 

@@ -4,7 +4,7 @@
 #include <mutex>
 #include <new>
 
-#include "answering_fleet.hpp"
+#include "answering_fleet_fixture.hpp"
 #include "orchestrator.hpp"
 #include "wait_until.hpp"
 

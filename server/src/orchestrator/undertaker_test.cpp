@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "answering_fleet.hpp"
+#include "answering_fleet_fixture.hpp"
 #include "wait_until.hpp"
 
 namespace qarax::server {
