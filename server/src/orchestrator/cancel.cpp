@@ -2,32 +2,9 @@
 // reached the node is sent and cancelled again, so that the outcome is always the node's.
 #include "able.hpp"
 #include "orchestrator.hpp"
-#include "qarax/core/clock.hpp"
 #include "qarax/core/logging.hpp"
 
 namespace qarax::server {
-
-void Orchestrator::note_sent(const JobRecord& job, const VmRecord& vm) {
-  const HostPtr host = store_.host(*vm.host_id);
-  store_.job_book().update(job.id, [&](Job& told) {
-    ++told.asked;
-    if (told.asked == 1)
-      told.steps.push_back(
-          {"node", StepState::running, core::to_rfc3339(std::chrono::system_clock::now()), std::nullopt, std::nullopt});
-    told.steps.back().detail = "host " + (host ? host->name : *vm.host_id) +
-                               (told.asked > 1 ? ", asked " + std::to_string(told.asked) + " times" : "");
-  });
-}
-
-bool Orchestrator::cancel_at_node(const std::string& job_id) {
-  std::function<void()> cancel;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = in_flight_.find(job_id); found != in_flight_.end()) cancel = found->second;
-  }
-  if (cancel) cancel();
-  return static_cast<bool>(cancel);
-}
 
 Result<JobPtr> Orchestrator::cancel(const std::string& job_id, const ActOptions& options) {
   QARAX_TRY(const JobPtr known, check_cancel(job_id, store_, nodes_));
@@ -35,7 +12,7 @@ Result<JobPtr> Orchestrator::cancel(const std::string& job_id, const ActOptions&
   if (!marked) return has_ended(*known);
   core::logger("jobs")->info("cancelling job={} vm={} action={} request={}", job_id, known->vm_id, known->action,
                              options.request_id);
-  cancel_at_node(job_id);
+  dispatcher_.cancel_at_node(job_id);
   JobPtr now = store_.job_book().find(job_id);
   if (!options.respond_async) now = store_.job_book().wait(job_id, std::chrono::milliseconds(options.wait_ms));
   if (!now) return has_ended(*known);

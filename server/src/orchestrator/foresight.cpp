@@ -12,7 +12,7 @@ namespace qarax::server {
 
 namespace {
 
-constexpr std::int64_t kAskMs = 10'000;
+constexpr std::int64_t kResolveMs = 10'000;
 
 }  // namespace
 
@@ -26,7 +26,7 @@ Status Foresight::ask_plugin(const VmRecord& vm, Foreseen& foreseen) const {
                              " can't be asked what its plugin thinks of it");
     return Ok{};
   }
-  auto resolved = link->resolve(start_command(vm, placement.hypervisor), kAskMs);
+  auto resolved = link->resolve(start_command(vm, placement.hypervisor), kResolveMs);
   if (!resolved) return std::move(resolved).error().context("host " + where + ", hypervisor " + placement.hypervisor);
   foreseen.resolved = std::move(*resolved);
   return Ok{};

@@ -54,6 +54,22 @@ TEST_F(NodeLinkTest, HowFarACommandIsIsToldOfItsJobWhileItRuns) {
   EXPECT_FALSE(told()) << "it has ended";
 }
 
+TEST_F(NodeLinkTest, ACommandIsCancelledAlsoWithoutItsCall) {
+  const std::string id = started("web");
+  node_.hang(true);
+  ActOptions async;
+  async.respond_async = true;
+  ASSERT_TRUE(orchestrator_->act(id, core::Action::pause, async));
+  node_.wait_for_command(core::Action::pause);
+  const VmPtr vm = store_->vm(id);
+  nodes_->link(host_)->cancel(id, vm->revision, "");
+  const JobPtr ended = store_->job_book().wait(vm->job_id, kWaitLimit);
+  ASSERT_TRUE(ended && ended->error);
+  EXPECT_EQ(ended->state, JobState::failed) << "no user cancelled it";
+  EXPECT_EQ(ended->error->reason, "cancelled");
+  EXPECT_TRUE(node_.was_cancelled(id, vm->revision));
+}
+
 TEST_F(NodeLinkTest, ANodeOnThisMachineIsReachedOverItsUnixSocket) {
   static_cast<void>(started("before"));
   EXPECT_TRUE(server_.commanded_from().starts_with("ipv4:")) << server_.commanded_from();

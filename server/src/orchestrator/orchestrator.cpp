@@ -9,19 +9,25 @@
 
 namespace qarax::server {
 
-Orchestrator::Orchestrator(Store& store, Fleet& nodes, Options options)
+Orchestrator::Orchestrator(Store& store, Fleet& nodes, const Options& options)
     : store_(store),
       nodes_(nodes),
-      options_(options),
-      burials_(options.burials),
-      restarts_(options.restarts),
-      keeper_(store, nodes),
-      pool_("orchestrator", 2, 64) {
-  nodes_.on(
-      {[this](const std::string& host_id) { pool_.post([this, host_id] { host_up(host_id); }); },
-       [this](const VmPtr& vm, const core::VmReport& report) { saw_report(vm, report); },
-       [this](const std::string& host_id, const core::CommandProgress& progress) { saw_progress(host_id, progress); }});
-  thread_ = std::thread([this] { ticks(); });
+      stop_timeout_ms_(options.stop_timeout_ms),
+      pool_("orchestrator", 2, 64),
+      dispatcher_(store, nodes, waiters_, pool_,
+                  {options.start_timeout_ms, options.snapshot_timeout_ms, options.action_timeout_ms},
+                  closing_.get_token()),
+      undertaker_(store, nodes, pool_, options.burials, options.action_timeout_ms, closing_.get_token()),
+      restarter_(
+          store, nodes, options.restarts, [this](const std::string& vm_id) { return start_by_policy(vm_id); },
+          closing_.get_token()),
+      chores_(store, nodes, dispatcher_, undertaker_, restarter_, pool_, options.retention) {
+  nodes_.on({[this](const std::string& host_id) { pool_.post([this, host_id] { host_up(host_id); }); },
+             [this](const VmPtr& vm, const core::VmReport& report) { dispatcher_.saw_report(vm, report); },
+             [this](const std::string& host_id, const core::CommandProgress& progress) {
+               dispatcher_.saw_progress(host_id, progress);
+             }});
+  chores_.start();
 }
 
 Orchestrator::~Orchestrator() { shutdown(0); }
@@ -31,7 +37,7 @@ void Orchestrator::start() {
 }
 
 void Orchestrator::shutdown(std::int64_t grace_ms) {
-  if (closed_.exchange(true)) return;
+  if (!closing_.request_stop()) return;  // somebody has called it already
   // Callers have `grace_ms` to get their job's result; after that they are told which job to look up.
   waiters_.wait_until_none(std::chrono::steady_clock::now() + std::chrono::milliseconds(grace_ms));
   store_.job_book().stop_waiting();
@@ -43,13 +49,11 @@ void Orchestrator::shutdown(std::int64_t grace_ms) {
                                      "shutting-down"),
                           job_id)};
   });
-  {
-    const std::lock_guard lock(tick_mutex_);
-    stopping_ = true;
-  }
-  tick_.notify_all();
-  if (thread_.joinable()) thread_.join();
-  nodes_.stop();  // commands in flight end here, undecided
+  // Whoever calls others ends before them. The chores' thread sends over links and posts to the pool. The fleet's
+  // threads post to the pool too, even as they end: then each command in flight is answered as undecided. The pool runs
+  // what is queued, and the store gets the last of it.
+  chores_.stop();
+  nodes_.stop();
   pool_.stop();
   store_.flush();
 }
@@ -61,7 +65,18 @@ Result<VmPtr> Orchestrator::create(const NewVmInput& input) {
   return store_.create_vm(input);
 }
 
-Error Orchestrator::unreachable(const VmRecord& vm) const { return server::unreachable(vm, store_); }
+void Orchestrator::host_up(const std::string& host_id) {
+  undertaker_.bury_all(host_id);
+  dispatcher_.send_all_of(host_id);
+}
+
+Status Orchestrator::start_by_policy(const std::string& vm_id) {
+  ActOptions options;
+  options.respond_async = true;
+  options.origin = Origin::policy;
+  QARAX_CHECK(act(vm_id, core::Action::start, options));
+  return Ok{};
+}
 
 // Sets `unchanged` if the VM is as requested already and no job is needed.
 Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action action, const ActOptions& options,
@@ -72,7 +87,7 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
     QARAX_TRY(Decision decision, decide(*vm, action, options, store_, nodes_, &promises_));
     if (decision.kind == Decision::Kind::job) {
       // To a node 0 means its own default, of 30 s.
-      if (action == core::Action::stop) decision.job.timeout_ms = std::max<std::int64_t>(options_.stop_timeout_ms, 1);
+      if (action == core::Action::stop) decision.job.timeout_ms = std::max<std::int64_t>(stop_timeout_ms_, 1);
       auto begun = store_.begin_job(decision.job);
       if (!begun && lost_race(begun.error()) && attempt < kAttempts) continue;
       return begun;
@@ -90,15 +105,15 @@ Result<BegunJob> Orchestrator::begin(const std::string& vm_id, core::Action acti
 }
 
 Result<VmPtr> Orchestrator::act(const std::string& vm_id, core::Action action, const ActOptions& options) {
-  if (closed_) return make_error(Code::unavailable, "the server is ending; ask again in a moment", "shutting-down");
+  if (is_closed()) return make_error(Code::unavailable, "the server is ending; ask again in a moment", "shutting-down");
   QARAX_TRY(const JobPtr claimed, store_.claimed_job());
   if (claimed) return outcome_of(*claimed, options);
   VmPtr unchanged;
   QARAX_TRY(const BegunJob begun, begin(vm_id, action, options, unchanged));
   if (unchanged) return unchanged;
   const auto waiter = waiters_.add(begun.job.id, vm_id);
-  if (!begun.superseded.empty()) put_aside(begun.superseded, action);
-  send(begun.job);
+  if (!begun.superseded.empty()) dispatcher_.put_aside(begun.superseded, action);
+  dispatcher_.send(begun.job);
   if (options.respond_async) return begun.vm;
   auto outcome = waiters_.wait(begun.job.id, waiter, options.wait_ms);
   if (!outcome)
@@ -126,7 +141,7 @@ Result<std::string> Orchestrator::remove(const std::string& vm_id, bool forget, 
     if (!removed && lost_race(removed.error()) && attempt < kAttempts) continue;
     if (!removed) return removed;
     waiters_.finish_all_of(vm_id, {nullptr, std::nullopt});
-    if (vm->host_id) enforce_tombstones(*vm->host_id);
+    if (vm->host_id) undertaker_.bury_all(*vm->host_id);
     return removed;
   }
 }

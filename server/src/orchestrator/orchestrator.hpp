@@ -1,27 +1,24 @@
 // Turns users' requests on VMs into jobs: recorded together with the desired state, sent to the node, awaited. One job
 // at a time per VM (the store enforces that). A job without a result stays open and is sent again when its node is
-// there.
+// there. What goes on behind the requests is done by the parts: Dispatcher, Undertaker, Restarter, Chores.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
-#include <functional>
-#include <map>
-#include <memory>
-#include <mutex>
+#include <cstdint>
+#include <stop_token>
 #include <string>
-#include <thread>
 
 #include "burials.hpp"
+#include "chores.hpp"
 #include "decision.hpp"
+#include "dispatcher.hpp"
 #include "fleet.hpp"
 #include "job_waiters.hpp"
-#include "keeper.hpp"
 #include "qarax/core/lifecycle.hpp"
 #include "qarax/core/worker_pool.hpp"
+#include "restarter.hpp"
 #include "restarts.hpp"
-#include "scheduler.hpp"
 #include "store.hpp"
+#include "undertaker.hpp"
 
 namespace qarax::server {
 
@@ -35,10 +32,12 @@ struct OrchestratorOptions {
   Burials::Options burials{};
 };
 
+// Thread-safe.
 class Orchestrator {
  public:
   using Options = OrchestratorOptions;
-  Orchestrator(Store& store, Fleet& nodes, Options options = {});
+  // Borrows both, and listens to the fleet's events from here on.
+  Orchestrator(Store& store, Fleet& nodes, const Options& options = {});
   ~Orchestrator();  // calls shutdown(0) if nobody did
 
   // Connects to all known hosts; jobs that an earlier server left are taken up as their nodes come.
@@ -46,7 +45,7 @@ class Orchestrator {
   // Refuses new work, and answers waiting callers UNAVAILABLE with their job after at most `grace_ms`. VMs and jobs go
   // on.
   void shutdown(std::int64_t grace_ms);
-  bool is_closed() const { return closed_.load(); }
+  bool is_closed() const { return closing_.stop_requested(); }
 
   // ALREADY_EXISTS "name-taken"; FAILED_PRECONDITION "no-host-fits" or "hypervisor-unavailable": no known host could
   // ever run it.
@@ -73,53 +72,23 @@ class Orchestrator {
   Result<VmPtr> outcome_of(const Job& job, const ActOptions& options);
   Result<BegunJob> begin(const std::string& vm_id, core::Action action, const ActOptions& options, VmPtr& unchanged);
 
-  void send(const JobRecord& job);
-  void note_sent(const JobRecord& job, const VmRecord& vm);
-  void answered(const JobRecord& job, const CommandOutcome& outcome);
-  void call_ended(const std::string& job_id);      // from now on the job may be sent again
-  bool cancel_at_node(const std::string& job_id);  // false: no call for this job is in flight
-  Error explained(Error said, const JobRecord& job, const std::string& vm_name) const;
-  void put_aside(const std::string& job_id, core::Action by);
-  void decided(const JobRecord& job, const CommandOutcome& outcome);
-  void saw_report(const VmPtr& vm, const core::VmReport& report);
-  void saw_progress(const std::string& host_id, const core::CommandProgress& progress);
-  void host_up(const std::string& host_id);
-  void enforce_tombstones(const std::string& host_id);
-  void bury(NodeAccess& node, const Tombstone& stone);
-  void heard_of(const Tombstone& stone, const CommandOutcome& outcome);
-  void burial_lost(const std::string& vm_id);
-  void restart_what_ended();
-  void tick();
-  void look_after(const JobRecord& job);
-  void ticks();
-  void tidy();
-  void do_chores();
-  Error unreachable(const VmRecord& vm) const;
-  std::int64_t timeout_of(const JobRecord& job) const;
+  void host_up(const std::string& host_id);  // on the pool
+  Status start_by_policy(const std::string& vm_id);
 
   Store& store_;
   Fleet& nodes_;
-  const Options options_;
+  const std::int64_t stop_timeout_ms_;
 
-  std::atomic<bool> closed_{false};
+  std::stop_source closing_;
   JobWaiters waiters_;
-
-  std::mutex mutex_;
-  std::map<std::string, std::function<void()>> in_flight_;  // functions that cancel calls in flight, by job id
-  Burials burials_;
-
   Promises promises_;
-
-  Restarts restarts_;  // used by do_chores() only
-  Keeper keeper_;      // used by tick() only
-  std::atomic<bool> doing_chores_{false};
-  std::atomic<bool> to_tidy_{false};
-
-  std::mutex tick_mutex_;
-  std::condition_variable tick_;
-  bool stopping_ = false;
+  // Each of these refers only to members above it. Calls go the other way too: the pool's work and the fleet's threads
+  // call the parts. No order of destruction would do for that, so shutdown() ends every thread while all members exist.
   core::WorkerPool pool_;
-  std::thread thread_;
+  Dispatcher dispatcher_;
+  Undertaker undertaker_;
+  Restarter restarter_;
+  Chores chores_;
 };
 
 }  // namespace qarax::server

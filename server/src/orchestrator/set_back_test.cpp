@@ -328,7 +328,8 @@ TEST_F(AdopterTest, ANodeThatIsBeingAdoptedProvesNothingMeanwhile) {
     all.host_id = host_;
     all.above_term = before.term;
     QARAX_CHECK(store_->adopt(all));
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));  // long enough for ten attempts of the link
+    // Nothing shows that the link waits for the adopt's end, as it must. If it doesn't, it has time for ten attempts.
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
     return Ok{};
   }));
   nodes_->reconnect_all();

@@ -1,85 +1,48 @@
-// From a job in the store to its command at the node and back to its end.
+#include "dispatcher.hpp"
+
 #include <chrono>
+#include <utility>
 
 #include "action_facts.hpp"
-#include "orchestrator.hpp"
+#include "job_command.hpp"
 #include "placing.hpp"
+#include "qarax/core/clock.hpp"
 #include "qarax/core/scope.hpp"
 #include "qarax/core/threads.hpp"
 
 namespace qarax::server {
 
-namespace {
+Dispatcher::Dispatcher(Store& store, const Fleet& nodes, JobWaiters& waiters, core::WorkerPool& pool, Timeouts timeouts,
+                       std::stop_token closing)
+    : store_(store), nodes_(nodes), waiters_(waiters), pool_(pool), timeouts_(timeouts), closing_(std::move(closing)) {}
 
-core::StartCommand start_command(const VmRecord& vm) {
-  return server::start_command(vm, vm.observed.hypervisor.empty() ? vm.hypervisor : vm.observed.hypervisor);
-}
-
-// What the node must know of a job beside the action.
-std::string document_of(const JobRecord& job, const VmRecord& vm) {
-  switch (job.action) {
-    case core::Action::start:
-      return encode(start_command(vm));
-    case core::Action::stop:
-      return encode(core::StopCommand{job.timeout_ms});
-    case core::Action::resize:
-      return encode(job.arguments.resize);
-    case core::Action::snapshot:
-    case core::Action::drop_snapshot:
-      return encode(core::SnapshotCommand{job.arguments.snapshot, job.arguments.name});
-    case core::Action::restore:
-      return encode(core::RestoreCommand{start_command(vm), job.arguments.snapshot});
-    case core::Action::force_stop:
-    case core::Action::pause:
-    case core::Action::resume:
-    case core::Action::reboot:
-    case core::Action::remove:
-      break;  // the action alone is enough
-  }
-  return {};
-}
-
-NodeCommand command_of(const JobRecord& job, const VmRecord& vm) {
-  return {job.action, job.vm_id, job.incarnation, job.revision, job.request_id, document_of(job, vm)};
-}
-
-// Translates a node's error into the terms of the REST API.
-void translate(Error& error, core::Action action) {
-  if (error.reason == "capability-missing") error.reason = "unsupported-by-hypervisor";
-  if (error.reason.empty() && (error.code == Code::invalid_argument || error.code == Code::out_of_range))
-    error.reason = "validation";
-  if (action != core::Action::resize) return;
-  for (ErrorDetail& detail : error.details) {
-    if (detail.pointer == "/vcpus") detail.pointer = "/desired_vcpus";
-    if (detail.pointer == "/memory") detail.pointer = "/desired_ram";
-  }
-}
-
-// The error of the job, if it failed. A delete has succeeded only if the node says that the VM is gone: the record that
-// is then removed is the last trace of a VMM that may run.
-std::optional<Error> fault_of(const JobRecord& job, const CommandOutcome& outcome) {
-  if (outcome.error || job.action != core::Action::remove || (outcome.report && outcome.report->deleted))
-    return outcome.error;
-  return delete_not_confirmed();
-}
-
-}  // namespace
-
-std::int64_t Orchestrator::timeout_of(const JobRecord& job) const {
+std::int64_t Dispatcher::timeout_of(const JobRecord& job) const {
   switch (facts_of(job.action).patience) {
     case Patience::start:
-      return options_.start_timeout_ms;
+      return timeouts_.start_ms;
     case Patience::snapshot:
-      return options_.snapshot_timeout_ms;
+      return timeouts_.snapshot_ms;
     case Patience::guests:
-      return job.timeout_ms + options_.action_timeout_ms;
+      return job.timeout_ms + timeouts_.action_ms;
     case Patience::any:
       break;
   }
-  return options_.action_timeout_ms;
+  return timeouts_.action_ms;
 }
 
-void Orchestrator::send(const JobRecord& job) {
+void Dispatcher::note_sent(const JobRecord& job, const VmRecord& vm) {
+  const HostPtr host = store_.host(*vm.host_id);
+  store_.job_book().update(job.id, [&](Job& told) {
+    ++told.asked;
+    if (told.asked == 1)
+      told.steps.push_back(
+          {"node", StepState::running, core::to_rfc3339(std::chrono::system_clock::now()), std::nullopt, std::nullopt});
+    told.steps.back().detail = "host " + (host ? host->name : *vm.host_id) +
+                               (told.asked > 1 ? ", asked " + std::to_string(told.asked) + " times" : "");
+  });
+}
+
+void Dispatcher::send(const JobRecord& job) {
   // A job in a database that was set back may have been carried out long ago, followed by others.
   if (!store_.read_only().empty()) return;
   const VmPtr vm = store_.vm(job.vm_id);
@@ -90,7 +53,7 @@ void Orchestrator::send(const JobRecord& job) {
   {
     const std::lock_guard lock(mutex_);
     // Inserted before the call, so that a tick in between doesn't send the job twice.
-    if (closed_ || !in_flight_.emplace(job.id, nullptr).second) return;
+    if (closing_.stop_requested() || !in_flight_.emplace(job.id, nullptr).second) return;
   }
   // An exception before the call is made must not leave the job in flight: no tick would send it again.
   core::Scope unclaim([&] { call_ended(job.id); });
@@ -113,17 +76,51 @@ void Orchestrator::send(const JobRecord& job) {
   if (const JobPtr told = store_.job_book().find(job.id); told && told->state == JobState::superseded) cancel();
 }
 
-void Orchestrator::answered(const JobRecord& job, const CommandOutcome& outcome) {
+void Dispatcher::answered(const JobRecord& job, const CommandOutcome& outcome) {
   call_ended(job.id);
   decided(job, outcome);
 }
 
-void Orchestrator::call_ended(const std::string& job_id) {
+void Dispatcher::call_ended(const std::string& job_id) {
   const std::lock_guard lock(mutex_);
   in_flight_.erase(job_id);
 }
 
-void Orchestrator::put_aside(const std::string& job_id, core::Action by) {
+bool Dispatcher::is_in_flight(const std::string& job_id) const {
+  const std::lock_guard lock(mutex_);
+  return in_flight_.contains(job_id);
+}
+
+void Dispatcher::send_all_of(const std::string& host_id) {
+  for (const JobRecord& job : store_.unfinished_jobs()) {
+    const VmPtr vm = store_.vm(job.vm_id);
+    if (vm && vm->host_id == host_id) core::guarded("orchestrator", [&] { send(job); });
+  }
+}
+
+void Dispatcher::look_after(const JobRecord& job) {
+  const VmPtr vm = store_.vm(job.vm_id);
+  if (!vm) return;
+  if (is_reachable(*vm, nodes_)) {
+    send(job);
+    if (const JobPtr told = store_.job_book().find(job.id); told && told->cancelling) cancel_at_node(job.id);
+    return;
+  }
+  if (!is_in_flight(job.id) && waiters_.waits(job.id))
+    waiters_.finish(job.id, {vm, with_job(unreachable(*vm, store_), job.id)});
+}
+
+bool Dispatcher::cancel_at_node(const std::string& job_id) {
+  std::function<void()> cancel;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = in_flight_.find(job_id); found != in_flight_.end()) cancel = found->second;
+  }
+  if (cancel) cancel();
+  return static_cast<bool>(cancel);
+}
+
+void Dispatcher::put_aside(const std::string& job_id, core::Action by) {
   // Answers the caller first, so that it doesn't get the node's answer to the cancel as the reason.
   waiters_.finish(job_id, {nullptr, with_job(make_error(Code::aborted,
                                                         "the " + std::string(core::to_string(by)) +
@@ -138,21 +135,7 @@ void Orchestrator::put_aside(const std::string& job_id, core::Action by) {
   if (link && link->knows(core::kFeatureCancel)) link->cancel(job->vm_id, job->revision, job->request_id);
 }
 
-// The node's error in the terms of the REST API.
-Error Orchestrator::explained(Error said, const JobRecord& job, const std::string& vm_name) const {
-  Error error = std::move(said).context("VM " + vm_name + " could not " + std::string(core::to_string(job.action)));
-  if (error.reason == "vm-not-found") error = not_at_its_node(std::move(error));
-  translate(error, job.action);
-  // An error to which neither node nor plugin gave a reason comes from the VMM.
-  if (error.reason.empty())
-    error.reason = error.code == Code::cancelled           ? "cancelled"
-                   : error.code == Code::deadline_exceeded ? "vmm-silent"
-                   : error.code == Code::unavailable       ? "vmm-gone"
-                                                           : "vmm-failed";
-  return error;
-}
-
-void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) {
+void Dispatcher::decided(const JobRecord& job, const CommandOutcome& outcome) {
   const JobPtr told = store_.job_book().find(job.id);
   // The late result of a superseded job is ignored. A caller that began to wait after the job was superseded is told
   // here.
@@ -165,7 +148,8 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
     // The job stays open; the next tick, or the node's return, sends it again. Callers don't wait for a node that can't
     // be reached.
     const VmPtr vm = store_.vm(job.vm_id);
-    if (vm && !is_reachable(*vm, nodes_)) return waiters_.finish(job.id, {vm, with_job(unreachable(*vm), job.id)});
+    if (vm && !is_reachable(*vm, nodes_))
+      return waiters_.finish(job.id, {vm, with_job(unreachable(*vm, store_), job.id)});
     // An older node has no Cancel, so the call itself was ended. Asks the node what became of the command.
     if (cancelling && outcome.error && outcome.error->code == Code::cancelled) send(job);
     return;
@@ -188,14 +172,9 @@ void Orchestrator::decided(const JobRecord& job, const CommandOutcome& outcome) 
   waiters_.finish(job.id, {vm, std::move(error)});
 }
 
-// Ends a job whose reply was lost or is late if the node reports the job's target state at the job's revision or a
-// later one.
-void Orchestrator::saw_report(const VmPtr& vm, const core::VmReport& report) {
+void Dispatcher::saw_report(const VmPtr& vm, const core::VmReport& report) {
   if (vm->job_id.empty() || report.revision < vm->revision) return;
-  {
-    const std::lock_guard lock(mutex_);
-    if (in_flight_.contains(vm->job_id)) return;
-  }
+  if (is_in_flight(vm->job_id)) return;
   for (const JobRecord& job : store_.unfinished_jobs()) {
     if (job.id != vm->job_id || !core::state_tells(job.action)) continue;
     if (report.status.state != core::target(job.action)) continue;
@@ -204,7 +183,7 @@ void Orchestrator::saw_report(const VmPtr& vm, const core::VmReport& report) {
 }
 
 // It stays in memory: what is written down of a job is what was decided.
-void Orchestrator::saw_progress(const std::string& host_id, const core::CommandProgress& progress) {
+void Dispatcher::saw_progress(const std::string& host_id, const core::CommandProgress& progress) {
   const VmPtr vm = store_.vm(progress.vm);
   if (!vm || vm->host_id != host_id || vm->job_id.empty()) return;
   store_.job_book().update(vm->job_id, [&](Job& told) {
