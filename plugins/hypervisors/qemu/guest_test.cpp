@@ -40,6 +40,15 @@ TEST_F(Guest, FromStartToPowerButton) {
   EXPECT_NE(host.console("qarax uptime", kBootMs, reboot_from), "") << "the guest didn't come back";
   EXPECT_EQ(plugin_->recover(call.get(), vm())->state, VmState::running);
 
+  // A reset while it is paused doesn't resume it, and it isn't taken for a VM whose start was broken off.
+  EXPECT_EQ(plugin_->pause(call.get(), vm())->state, VmState::paused);
+  ASSERT_TRUE(plugin_->reboot(call.get(), vm()));
+  host.console("never", 200);
+  EXPECT_EQ(plugin_->recover(call.get(), vm())->state, VmState::paused);
+  const std::size_t reset_from = host.console_size();
+  EXPECT_EQ(plugin_->resume(call.get(), vm())->state, VmState::running);
+  EXPECT_NE(host.console("qarax uptime", kBootMs, reset_from), "") << "the guest didn't come back from its reset";
+
   const auto stopped = plugin_->stop(call.get(), {vm(), StopMode::graceful, kBootMs});
   ASSERT_TRUE(stopped) << stopped.error().message;
   EXPECT_EQ(stopped->state, VmState::shutdown);

@@ -1,6 +1,7 @@
 #include "qemu.hpp"
 
 #include "devices.hpp"
+#include "first_run.hpp"
 #include "hotplug.hpp"
 #include "text.hpp"
 #include "vmm_life.hpp"
@@ -136,7 +137,7 @@ Result<VmStatus> Qemu::look(plugin::Call& call, const VmArgs& args, const Handle
   QARAX_TRY(const Process process, host_.find(&call, {args.vm, args.incarnation}));
   if (!process.alive) return gone(args, process, &handle);
   auto qmp = monitors_.ask(call, args.run_dir, kQmpMs);
-  auto said = qmp ? seen(call, **qmp, handle) : Result<VmStatus>(std::move(qmp).error());
+  auto said = qmp ? seen(call, **qmp, args, handle) : Result<VmStatus>(std::move(qmp).error());
   if (said) return said;
   // It may have ended while it was asked.
   if (const auto again = host_.find(&call, {args.vm, args.incarnation}); again && !again->alive)
@@ -146,10 +147,10 @@ Result<VmStatus> Qemu::look(plugin::Call& call, const VmArgs& args, const Handle
   return error;
 }
 
-Result<VmStatus> Qemu::seen(plugin::Call& call, QmpClient& qmp, const Handle& handle) {
-  QARAX_TRY(const std::string said, qmp.query_status(call));
+Result<VmStatus> Qemu::seen(plugin::Call& call, QmpClient& qmp, const VmArgs& args, const Handle& handle) {
+  QARAX_TRY(std::string said, qmp.query_status(call));
   QARAX_TRY(const auto now, sizes_now(call, qmp, handle));
-  return alive(said, handle, now);
+  return alive(meant_by(std::move(said), args.run_dir), handle, now);
 }
 
 Result<VmStatus> Qemu::inspect(plugin::Call& call, const VmArgs& args) {
@@ -170,6 +171,9 @@ Result<VmStatus> Qemu::recover(plugin::Call& call, const VmArgs& args) {
       auto status = look(call, args, handle);
       const bool guest_never_ran = status && is_prelaunch(*status);
       if (status && status->state == VmState::paused && !guest_never_ran) QARAX_CHECK(drop_stream(call, args));
+      // The agent may have died between the guest's first instruction and the note of it. Without the note the VM is no
+      // worse off than it was: it isn't lost for a disk that is full.
+      if (status && status->state == VmState::running) static_cast<void>(note_first_run(args.run_dir));
       if (!guest_never_ran) return status;
     }
   }
@@ -224,7 +228,7 @@ Result<VmStatus> Qemu::reboot(plugin::Call& call, const VmArgs& args) {
   return with_monitor(call, args, [&](QmpClient& qmp) -> Result<VmStatus> {
     QARAX_CHECK(qmp.system_reset(call));
     // A reset doesn't resume what is paused.
-    return seen(call, qmp, handle);
+    return seen(call, qmp, args, handle);
   });
 }
 

@@ -91,7 +91,7 @@ class Qemu final : public plugin::Hypervisor,
   Result<VmStatus> look(plugin::Call& call, const VmArgs& args, const Handle& handle);
   VmStatus gone(const VmArgs& args, const Process& process, const Handle* handle);
   // As it is seen through a monitor at hand.
-  Result<VmStatus> seen(plugin::Call& call, QmpClient& qmp, const Handle& handle);
+  Result<VmStatus> seen(plugin::Call& call, QmpClient& qmp, const VmArgs& args, const Handle& handle);
 
   Status resize_vcpus(plugin::Call& call, const VmArgs& vm, std::int32_t wanted);
   Status change_memory(plugin::Call& call, const VmArgs& vm, const VmSpec& spec, Changes& changes);

@@ -50,9 +50,33 @@ TEST_F(QemuPlugin, AStartThatIsRepeatedAnswersWhatIs) {
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(again->state, VmState::paused);
   EXPECT_EQ(host.count("spawn"), 1);
-  host.set_status("prelaunch");
+  never_ran();
   EXPECT_EQ(plugin().start(call.get(), start_args())->state, VmState::running);
   EXPECT_EQ(host.commands().back(), "cont");
+}
+
+// A reset of a paused guest takes QEMU to "prelaunch", where a VM stands whose guest never ran.
+TEST_F(QemuPlugin, AGuestThatWasResetWhileItWasPausedIsPaused) {
+  start();
+  ASSERT_TRUE(plugin().pause(call.get(), vm()));
+  host.set_status("prelaunch");
+  for (const auto& status : {plugin().inspect(call.get(), vm()), restarted().recover(call.get(), vm()),
+                             plugin().start(call.get(), start_args())}) {
+    ASSERT_TRUE(status) << status.error().message;
+    EXPECT_EQ(status->state, VmState::paused);
+    EXPECT_EQ(status->can, (Words{"resume", "stop"}));
+    EXPECT_EQ(status->status_reason, "");
+  }
+  EXPECT_EQ(host.count("kill"), 0);
+  EXPECT_EQ(plugin().resume(call.get(), vm())->state, VmState::running);
+}
+
+TEST_F(QemuPlugin, ThatAGuestRanIsNotedByTheNextAgentWhereTheFirstOneDied) {
+  start();
+  forget_first_run(run_dir());
+  ASSERT_EQ(restarted().recover(call.get(), vm())->state, VmState::running);
+  host.set_status("prelaunch");
+  EXPECT_EQ(plugin().recover(call.get(), vm())->state, VmState::paused);
 }
 
 TEST_F(QemuPlugin, ASecondVmWithTheSocketsOfOneThatRunsIsRefusedAndTheFirstRunsOn) {
@@ -387,7 +411,7 @@ TEST_F(QemuPlugin, AStartThatWasBrokenOffIsUndone) {
     EXPECT_TRUE(sockets_gone());
   };
   start();
-  host.set_status("prelaunch");
+  never_ran();
   undone(plugin().recover(call.get(), vm()));  // between spawn and cont
   EXPECT_EQ(host.count("kill"), 1);
   start();

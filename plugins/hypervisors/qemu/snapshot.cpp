@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "first_run.hpp"
 #include "hotplug.hpp"
 #include "qemu.hpp"
 #include "snapshot_files.hpp"
@@ -136,7 +137,8 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
               if (machine.spec.memory_hotplug_size.value_or(0) > 0) {
                 QARAX_TRY(machine.dimms, plugged_memory(call, qmp));
               }
-              return qmp.query_status(call);
+              QARAX_TRY(std::string now_said, qmp.query_status(call));
+              return meant_by(std::move(now_said), vm.run_dir);
             }));
   if (said == "postmigrate")
     return make_error(Code::failed_precondition,
@@ -180,8 +182,8 @@ Status Qemu::go_on(AfterStream& after, const VmArgs& vm, const Handle& handle) {
   auto resumed = insist(after, vm, [&](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
     const Status went_on = qmp.cont(own);
     if (!went_on && !qmp.is_sound()) return went_on.error();
-    QARAX_TRY(const std::string now, qmp.query_status(own));
-    if (!can_resume(alive(now, handle, std::nullopt))) return true;
+    QARAX_TRY(std::string now, qmp.query_status(own));
+    if (!can_resume(alive(meant_by(std::move(now), vm.run_dir), handle, std::nullopt))) return true;
     if (!went_on) return went_on.error();
     return false;
   });

@@ -1,4 +1,5 @@
 // The part of class Qemu that starts a VM: from scratch, from a snapshot, or by finishing an interrupted start.
+#include "first_run.hpp"
 #include "qemu.hpp"
 #include "vmm_life.hpp"
 
@@ -42,6 +43,7 @@ Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, StartArgs args, cons
       // An interrupted start spawned it, but its guest never ran: finish that start.
       QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kQmpMs));
       QARAX_CHECK(qmp->cont(call));
+      QARAX_CHECK(note_first_run(args.run_dir));
       return alive("running", handle, boot_sizes(args.spec));
     }
     // It waits to boot where a restore is wanted, or the other way round: replace it.
@@ -64,6 +66,8 @@ Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const H
     QARAX_CHECK(host_.claim(&call, {args.vm, "socket", args.run_dir + "/" + name}));
   QARAX_TRY(Socket monitor, listen_unix(args.run_dir, kMonitor));
   QARAX_TRY(Socket serial, listen_unix(args.run_dir, kSerial));
+
+  forget_first_run(args.run_dir);
 
   const Program program = this->program();
   ArgvInput input;
@@ -96,8 +100,9 @@ Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const H
   if (from) QARAX_CHECK(thaw(call, args, *from));
   QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kGreetingMs));
   QARAX_CHECK(qmp->cont(call));
+  QARAX_CHECK(note_first_run(args.run_dir));
   call.progress("running", 1, 1);
-  if (from) return seen(call, *qmp, handle);
+  if (from) return seen(call, *qmp, plugin::vm_of(args), handle);
   return alive("running", handle, boot_sizes(args.spec));
 }
 

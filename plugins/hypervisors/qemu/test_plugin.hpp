@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "first_run.hpp"
 #include "qemu.hpp"
 #include "temp_folder.hpp"
 #include "test_host.hpp"
@@ -57,7 +58,16 @@ class PluginTest : public ::testing::Test {
     const auto status = plugin().start(call.get(), args);
     ASSERT_TRUE(status) << status.error().message;
   }
-  bool sockets_gone() const { return std::filesystem::is_empty(run_dir()); }
+  // QEMU is as a start leaves it that was broken off before the guest ran.
+  void never_ran() {
+    forget_first_run(run_dir());
+    host.set_status("prelaunch");
+  }
+  bool sockets_gone() const {
+    for (const auto& entry : std::filesystem::directory_iterator(run_dir()))
+      if (entry.is_socket()) return false;
+    return true;
+  }
   // The commands sent to QEMU after the first `from` ones.
   Words said_since(std::size_t from) const {
     const Words all = host.commands();

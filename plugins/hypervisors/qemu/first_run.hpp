@@ -1,0 +1,19 @@
+// Remembers of a VM that its guest has run, in a file in the run folder. QEMU calls a VM "prelaunch" before its first
+// instruction, but also one that was reset while it was paused: only the first of them is an interrupted start. The
+// file needs to outlive the agent, not the host, so it isn't synced.
+#pragma once
+
+#include <string>
+
+#include "qarax/result.hpp"
+
+namespace qarax::qemu {
+
+Status note_first_run(const std::string& run_dir);
+void forget_first_run(const std::string& run_dir);  // before a VM is started
+
+// What QEMU's answer to query-status means for the VM of that run folder: "paused" for a "prelaunch" of a guest that
+// has run; anything else is as it is.
+std::string meant_by(std::string said, const std::string& run_dir);
+
+}  // namespace qarax::qemu
