@@ -69,7 +69,7 @@ Answer list(const http::Request& request, const StoreReads& store) {
 }
 
 Answer add(const http::Request& request, Operations& operations) {
-  if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
+  QARAX_CHECK(http::check_json_body(request));
   QARAX_TRY(auto body, api::decode_new_host(request.body));
   NewHostInput input;
   input.name = std::move(body.name);
@@ -105,7 +105,7 @@ Answer get(const http::Request& request, const StoreReads& store) {
 }
 
 Answer edit(const http::Request& request, const StoreReads& store, Operations& operations) {
-  if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
+  QARAX_CHECK(http::check_json_body(request));
   QARAX_TRY(const bool dry, flag_of(request, "dry_run"));
   return with_matched_host(request, store, [&](const HostRecord& host) -> Answer {
     const EditCall call{host.id, request.body, expected(request, host.version), request.request_id};

@@ -33,7 +33,7 @@ class VmChangeHandlers {
       : store_(store), operations_(operations), renderer_(renderer) {}
 
   Answer resize(const http::Request& request) {
-    if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
+    QARAX_CHECK(http::check_json_body(request));
     QARAX_TRY(const auto body, api::decode_resize(request.body));
     return with_matched_vm(request, store_, renderer_, [&](const VmPtr& vm) {
       ActionCall call = call_of(*vm, core::Action::resize);
@@ -44,7 +44,7 @@ class VmChangeHandlers {
   }
 
   Answer restore(const http::Request& request) {
-    if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
+    QARAX_CHECK(http::check_json_body(request));
     QARAX_TRY(const auto body, api::decode_restore(request.body));
     QARAX_TRY(const VmPtr vm, vm_of(request, store_));
     ActionCall call = call_of(*vm, core::Action::restore);
@@ -53,8 +53,7 @@ class VmChangeHandlers {
   }
 
   Answer take(const http::Request& request) {
-    if (const auto problem = http::check_json_body(request, http::BodyRule::optional))
-      return http::problem_response(request, *problem);
+    QARAX_CHECK(http::check_json_body(request, http::BodyRule::optional));
     QARAX_TRY(const auto body, api::decode_new_snapshot(request.body));
     QARAX_TRY(const VmPtr vm, vm_of(request, store_));
     ActionCall call = call_of(*vm, core::Action::snapshot);

@@ -22,7 +22,7 @@ class VmHandlers {
   Answer list(const http::Request& request) const { return list_vms(request, store_, renderer_); }
 
   Answer create(const http::Request& request) {
-    if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
+    QARAX_CHECK(http::check_json_body(request));
     QARAX_TRY(auto body, api::decode_new_vm(request.body));
     NewVmInput input;
     input.name = std::move(body.name);
@@ -51,7 +51,7 @@ class VmHandlers {
   }
 
   Answer edit(const http::Request& request) {
-    if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
+    QARAX_CHECK(http::check_json_body(request));
     QARAX_TRY(const bool dry, flag_of(request, "dry_run"));
     return with_matched_vm(request, store_, renderer_, [&](const VmPtr& vm) -> Answer {
       const EditCall call{vm->id, request.body, expected(request, vm->version), request.request_id};
