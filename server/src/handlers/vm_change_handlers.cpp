@@ -2,6 +2,7 @@
 
 #include "api/vm_changes.hpp"
 #include "handlers/conditional.hpp"
+#include "handlers/document_parts.hpp"
 #include "handlers/vm_reply.hpp"
 #include "http/json_body.hpp"
 #include "qarax/core/ids.hpp"
@@ -129,15 +130,7 @@ class VmChangeHandlers {
   VmRenderer& renderer_;
 };
 
-constexpr bool same_names() {
-  using Ours = EnumNames<SnapshotStatus>;
-  using Shown = EnumNames<api::SnapshotStatus>;
-  if (std::size(Ours::kNames) != std::size(Shown::kNames)) return false;
-  for (std::size_t i = 0; i < std::size(Ours::kNames); ++i)
-    if (Ours::kNames[i] != Shown::kNames[i]) return false;
-  return true;
-}
-static_assert(same_names());
+static_assert(same_names<SnapshotStatus, api::SnapshotStatus>());
 
 }  // namespace
 
