@@ -1,7 +1,7 @@
 // qarax-server: reads its config, wires the parts, serves until SIGTERM or SIGINT.
 #include <malloc.h>
-#include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -23,11 +23,15 @@
 #include "handlers/vm_handlers.hpp"
 #include "http/server.hpp"
 #include "nodes.hpp"
+#include "part_options.hpp"
+#include "port_file.hpp"
 #include "qarax/core/addresses.hpp"
 #include "qarax/core/data_dir.hpp"
 #include "qarax/core/files.hpp"
 #include "qarax/core/logging.hpp"
-#include "qarax/core/sha256.hpp"
+#include "signals.hpp"
+#include "standby.hpp"
+#include "token_hash.hpp"
 #include "wiring/config_nodes.hpp"
 #include "wiring/rest_dry_runs.hpp"
 #include "wiring/rest_host_truth.hpp"
@@ -40,8 +44,6 @@ constexpr const char* kDefaultConfig = "/etc/qarax/server.yaml";
 // Exit status for a wrong command line or configuration, which a restart doesn't cure: systemd doesn't restart the
 // server (RestartPreventExitStatus=).
 constexpr int kExitConfig = 2;
-constexpr std::size_t kShortestToken = 16;
-constexpr std::size_t kThreadStack = 262'144;
 
 struct CommandLine {
   std::string config;
@@ -56,109 +58,15 @@ int fail(const Error& error) {
   return EXIT_FAILURE;
 }
 
-int hash_token() {
-  std::string token;
-  std::getline(std::cin, token);
-  if (token.empty())
-    return fail(
-        make_error(Code::invalid_argument,
-                   "--hash-token found no token on standard input; for example: qarax-server --hash-token <token"));
-  if (token.size() < kShortestToken)
-    return fail(make_error(Code::invalid_argument,
-                           "the token has " + std::to_string(token.size()) + " characters and needs at least " +
-                               std::to_string(kShortestToken) +
-                               ", since a short one can be guessed. Make one with: openssl rand -hex 32"));
-  const auto hash = core::sha256_hex(token);
-  if (!hash) return fail(hash.error());
-  std::cout << *hash << '\n';
-  return EXIT_SUCCESS;
-}
-
-http::ServerConfig http_config(const ServerConfig& config) {
-  http::ServerConfig out;
-  out.host = config.listen_address;
-  out.port = static_cast<std::uint16_t>(config.listen_port);
-  out.tls_certificate = config.tls_cert;
-  out.tls_key = config.tls_key;
-  out.allowed_hosts = config.allowed_hosts;
-  out.max_body = static_cast<std::size_t>(config.max_body);
-  out.max_connections = static_cast<std::size_t>(config.max_connections);
-  out.max_live_streams = static_cast<std::size_t>(config.max_event_readers);
-  out.read_timeout = std::chrono::milliseconds(config.request_timeout_ms);
-  out.thread_stack = kThreadStack;
-  return out;
-}
-
-Result<NodeCredentials> node_credentials(const ServerConfig& config) {
-  NodeCredentials out;
-  QARAX_TRY(out.token, read_node_token(config));
-  out.insecure = config.node_insecure;
-  if (config.node_ca.empty()) return out;
-  auto ca = core::read_file(config.node_ca);
-  if (!ca) return std::move(ca).error().context("node.ca");
-  if (ca->find("-----BEGIN CERTIFICATE-----") == std::string::npos)
-    return make_error(Code::invalid_argument, "node.ca: " + config.node_ca + " has no certificate in PEM");
-  out.ca_cert = std::move(*ca);
-  return out;
-}
-
 std::string url_of(const ServerConfig& config, std::uint16_t port) {
   return (config.tls_cert.empty() ? "http://" : "https://") + core::host_port(config.listen_address, port);
 }
 
-// The file is readable by everybody, whatever the umask, from the moment it appears under its name.
-Status write_port_file(const std::string& path, std::uint16_t port) {
-  const std::string unready = path + ".unready";
-  core::Fd file;
-  QARAX_CHECK(core::write_file_durably(unready, std::to_string(port) + "\n", 0600, &file));
-  if (::fchmod(file.get(), 0644) == 0 && ::rename(unready.c_str(), path.c_str()) == 0) return Ok{};
-  const int error = errno;
-  ::unlink(unready.c_str());
-  return core::errno_error("can't write " + path, error);
-}
-
-// Blocks SIGTERM and SIGINT. Made before any thread, so that only wait() and wait_for() receive them.
-class Signals {
- public:
-  Signals() {
-    ::sigemptyset(&set_);
-    ::sigaddset(&set_, SIGTERM);
-    ::sigaddset(&set_, SIGINT);
-    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    ::signal(SIGPIPE, SIG_IGN);
-  }
-  int wait() const {
-    int number = 0;
-    while (::sigwait(&set_, &number) != 0) {
-    }
-    return number;
-  }
-  // The signal, or 0 if none came within `time`.
-  int wait_for(std::chrono::milliseconds time) const {
-    const timespec limit{time.count() / 1000, (time.count() % 1000) * 1'000'000};
-    return std::max(0, ::sigtimedwait(&set_, nullptr, &limit));
-  }
-
- private:
-  sigset_t set_{};
-};
-
-// Opens the store. Only one server uses a database: a second one stands by until the first has ended. Also waits for a
-// database that is down. Returns null if a signal came first.
-Result<std::unique_ptr<Store>> wait_for_store(const DatabaseUrl& url, const Signals& signals) {
-  // Each attempt costs a process on the PostgreSQL server, but only a file lock with SQLite.
-  const std::chrono::milliseconds every(url.is_postgres() ? 500 : 100);
-  std::string said;
-  for (;;) {
-    auto store = open_store(url);
-    if (store) return store;
-    const std::string& reason = store.error().reason;
-    const std::string& message = store.error().message;
-    if (reason != "store-locked" && reason != "store-down") return store;
-    if (said != message) core::logger("server")->warn("standing by: {}", message);
-    said = message;
-    if (signals.wait_for(every) != 0) return std::unique_ptr<Store>();
-  }
+int print_token_hash() {
+  const auto hash = token_hash(std::cin);
+  if (!hash) return fail(hash.error());
+  std::cout << *hash << '\n';
+  return EXIT_SUCCESS;
 }
 
 int serve(const ServerConfig& config, const CommandLine& line) {
@@ -174,14 +82,7 @@ int serve(const ServerConfig& config, const CommandLine& line) {
   if (!credentials) return fail(credentials.error());
 
   Nodes nodes(**store, std::move(*credentials));
-  OrchestratorOptions options;
-  options.stop_timeout_ms = config.stop_timeout_ms;
-  options.retention.events = config.events_keep;
-  options.retention.events_s = config.events_keep_ms / 1000;
-  options.retention.jobs = config.jobs_keep;
-  options.retention.jobs_s = config.jobs_keep_ms / 1000;
-  options.restarts = {config.restart_backoff_ms, config.restart_backoff_max_ms, config.restart_calm_ms};
-  Orchestrator orchestrator(**store, nodes, options);
+  Orchestrator orchestrator(**store, nodes, orchestrator_options(config));
   const NodeQueries queries(**store, nodes);
   Adopter adopter(**store, nodes);
   HostJobs host_jobs(**store, adopter, orchestrator);
@@ -255,7 +156,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? EXIT_SUCCESS : kExitConfig;
   }
-  if (line.hash_token) return hash_token();
+  if (line.hash_token) return print_token_hash();
   if (line.config.empty() && ::access(kDefaultConfig, F_OK) == 0) line.config = kDefaultConfig;
   auto config = read_server_config(line.config, nullptr, line.check_config);
   if (!config) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "handlers/reply.hpp"
 #include "http/text.hpp"
 #include "qarax/core/ids.hpp"
 
@@ -45,6 +44,8 @@ http::Response show(const http::Request& request, std::string document) {
 
 namespace {
 
+constexpr std::string_view kUnmatched = "precondition-failed";  // the only problem of status 412
+
 // Whether the field names a tag whose first part is `asked`.
 bool names_asked(std::string_view field, const std::string& asked) {
   const std::string begin = "\"" + asked + "-";
@@ -66,9 +67,11 @@ std::optional<http::Response> refuse_unmatched(const http::Request& request, con
   auto response = refuse(request, make_error(Code::aborted,
                                              request.path + " is version " + etag + " by now, If-Match names " +
                                                  *wanted + "; nothing was changed",
-                                             "precondition-failed"));
+                                             std::string(kUnmatched)));
   response.headers.set("ETag", etag);
   return response;
 }
+
+bool is_unmatched(const Answer& answer) { return answer ? answer->status == 412 : answer.error().reason == kUnmatched; }
 
 }  // namespace qarax::server

@@ -5,8 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "http/request.hpp"
-#include "http/response.hpp"
+#include "handlers/answer.hpp"
 
 namespace qarax::server {
 
@@ -31,14 +30,17 @@ http::Response show(const http::Request& request, std::string document);
 // a client that saw the object before the server's restart isn't refused just because its host hasn't reported yet.
 std::optional<http::Response> refuse_unmatched(const http::Request& request, const EntityTag& tag);
 
+// Whether the answer is a 412, from refuse_unmatched() or as an Error of the change itself.
+bool is_unmatched(const Answer& answer);
+
 // Repeats `attempt` after a 412 to a request with If-Match: a report may have arrived between the check of the tag and
 // the change, and only the tag decides whether the object has changed for the client.
 template <class Attempt>
-http::Response while_matched(const http::Request& request, Attempt attempt) {
+Answer while_matched(const http::Request& request, Attempt attempt) {
   constexpr int kAttempts = 8;
-  auto response = attempt();
-  for (int i = 1; i < kAttempts && response.status == 412 && request.header("If-Match"); ++i) response = attempt();
-  return response;
+  Answer answer = attempt();
+  for (int i = 1; i < kAttempts && is_unmatched(answer) && request.header("If-Match"); ++i) answer = attempt();
+  return answer;
 }
 
 // Returns `version` if the request has an If-Match other than "*", so that the change itself can check it again.

@@ -1,14 +1,13 @@
 // GET /vms/{id}/console/attach: the serial console in both directions, over a WebSocket.
 #pragma once
 
+#include "handlers/answer.hpp"
 #include "handlers/operations.hpp"
-#include "http/request.hpp"
-#include "http/response.hpp"
 
 namespace qarax::server {
 
 // Errors before the upgrade are problem documents (404, 409, those of the node); after it the close frame tells how the
 // connection ended.
-http::Response attach_console(const http::Request& request, const StoreReads& store, Operations& operations);
+Answer attach_console(const http::Request& request, const StoreReads& store, Operations& operations);
 
 }  // namespace qarax::server

@@ -1,7 +1,5 @@
 #include "handlers/console_reply.hpp"
 
-#include "handlers/reply.hpp"
-
 namespace qarax::server {
 
 namespace {
@@ -16,31 +14,28 @@ constexpr std::string_view kPlainText = "text/plain";
 
 }  // namespace
 
-http::Response console_text(const http::Request& request, std::unique_ptr<ConsoleReader> reader) {
+Answer console_text(std::unique_ptr<ConsoleReader> reader) {
   const auto until = std::chrono::steady_clock::now() + kWholeLog;
   std::string text;
   while (text.size() < kLargest) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     if (left.count() <= 0)
-      return refuse(request,
-                    make_error(Code::deadline_exceeded, "the node didn't send the whole serial log within 20 s"));
-    auto piece = reader->next(left);
-    if (!piece) return refuse(request, std::move(piece).error());
-    if (!*piece) break;
-    text.empty() ? text.swap(**piece) : static_cast<void>(text.append(**piece));
+      return make_error(Code::deadline_exceeded, "the node didn't send the whole serial log within 20 s");
+    QARAX_TRY(auto piece, reader->next(left));
+    if (!piece) break;
+    text.empty() ? text.swap(*piece) : static_cast<void>(text.append(*piece));
   }
   http::Response reply = http::Response::make(200, kPlainText, std::move(text));
   reply.holds = std::move(reader);
   return reply;
 }
 
-http::Response console_stream(const http::Request& request, std::unique_ptr<ConsoleReader> reader) {
-  auto first = reader->next(kFirstPiece);
-  if (!first) return refuse(request, std::move(first).error());
-  if (!*first) return http::Response::make(200, kPlainText, "");
+Answer console_stream(std::unique_ptr<ConsoleReader> reader) {
+  QARAX_TRY(auto first, reader->next(kFirstPiece));
+  if (!first) return http::Response::make(200, kPlainText, "");
   // shared_ptr, because std::function must be copyable.
   const std::shared_ptr<ConsoleReader> shared = std::move(reader);
-  return http::Response::streaming(kPlainText, [shared, begin = std::move(**first)](http::StreamSink& sink) {
+  return http::Response::streaming(kPlainText, [shared, begin = std::move(*first)](http::StreamSink& sink) {
     if (!begin.empty() && !sink.write(begin)) return;
     while (sink.wait(std::chrono::milliseconds(0))) {
       auto piece = shared->next(kPiece);

@@ -3,16 +3,15 @@
 
 #include <memory>
 
+#include "handlers/answer.hpp"
 #include "handlers/operations.hpp"
-#include "http/request.hpp"
-#include "http/response.hpp"
 
 namespace qarax::server {
 
 // Reads to the end; 503 or 504 if the node fails before that. The reply keeps the reader until it is sent.
-http::Response console_text(const http::Request& request, std::unique_ptr<ConsoleReader> reader);
+Answer console_text(std::unique_ptr<ConsoleReader> reader);
 
 // Waits briefly for the first piece before the reply begins, so that an early failure still gets a problem document.
-http::Response console_stream(const http::Request& request, std::unique_ptr<ConsoleReader> reader);
+Answer console_stream(std::unique_ptr<ConsoleReader> reader);
 
 }  // namespace qarax::server

@@ -4,9 +4,7 @@
 #include <string_view>
 
 #include "api/dry_run.hpp"
-#include "handlers/operations.hpp"
-#include "http/request.hpp"
-#include "http/response.hpp"
+#include "handlers/answer.hpp"
 
 namespace qarax::server {
 
@@ -14,6 +12,6 @@ namespace qarax::server {
 inline constexpr std::string_view kDryRunType = "application/vnd.qarax.dry-run+json";
 
 // The reply to a dry run: 200 with the foreseen result, or the problem that the change itself would have met.
-http::Response dry_run_reply(const http::Request& request, Result<api::DryRun> foreseen);
+Answer dry_run_reply(Result<api::DryRun> foreseen);
 
 }  // namespace qarax::server

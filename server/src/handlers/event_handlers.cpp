@@ -46,19 +46,17 @@ Result<std::optional<EventPosition>> position_of(const http::Request& request, c
   return position;
 }
 
-http::Response events(const http::Request& request, Store& store) {
-  auto filter = filter_of(request);
-  if (!filter) return refuse(request, std::move(filter).error());
-  auto after = position_of(request, store.events());
-  if (!after) return refuse(request, std::move(after).error());
-  auto follow = flag_of(request, "follow");
-  if (!follow) return refuse(request, std::move(follow).error());
-  const bool goes_on = *follow || !request.query_value("follow");
-  if (!goes_on && !*after) *after = {store.events().last().epoch, store.events().oldest() - 1};
-  Result<std::optional<std::int64_t>> end = std::optional<std::int64_t>();
-  if (*after && (*after)->epoch != store.events().last().epoch) end = store.end_of_epoch((*after)->epoch);
-  if (!end) return refuse(request, std::move(end).error());
-  const auto stream = std::make_shared<EventStream>(store, std::move(*filter), *after, *end);
+Answer events(const http::Request& request, Store& store) {
+  QARAX_TRY(EventFilter filter, filter_of(request));
+  QARAX_TRY(auto after, position_of(request, store.events()));
+  QARAX_TRY(const bool follow, flag_of(request, "follow"));
+  const bool goes_on = follow || !request.query_value("follow");
+  if (!goes_on && !after) after = {store.events().last().epoch, store.events().oldest() - 1};
+  std::optional<std::int64_t> end;
+  if (after && after->epoch != store.events().last().epoch) {
+    QARAX_TRY(end, store.end_of_epoch(after->epoch));
+  }
+  const auto stream = std::make_shared<EventStream>(store, std::move(filter), after, end);
   http::Response response;
   if (!goes_on) {
     response = http::Response::streaming(kEventStreamType, [stream, log = &store](http::StreamSink& sink) {
@@ -76,7 +74,7 @@ http::Response events(const http::Request& request, Store& store) {
 }  // namespace
 
 void add_event_routes(http::Router& router, Store& store) {
-  router.add("GET", "/events", [&store](const http::Request& request) { return events(request, store); });
+  router.add("GET", "/events", answering([&store](const http::Request& request) { return events(request, store); }));
 }
 
 }  // namespace qarax::server

@@ -1,14 +1,11 @@
 #include "handlers/host_document.hpp"
 
 #include "capabilities.hpp"
+#include "handlers/document_parts.hpp"
 
 namespace qarax::server {
 
 namespace {
-
-std::optional<std::string> unless_empty(const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional<std::string>(text);
-}
 
 api::HostPlugin summary(const core::PluginInfo& plugin) {
   api::HostPlugin out;
@@ -27,13 +24,7 @@ api::HostPlugin summary(const core::PluginInfo& plugin) {
   return out;
 }
 
-constexpr bool same_names() {
-  if (std::size(EnumNames<HostStatus>::kNames) != std::size(EnumNames<api::HostStatus>::kNames)) return false;
-  for (std::size_t i = 0; i < std::size(EnumNames<HostStatus>::kNames); ++i)
-    if (EnumNames<HostStatus>::kNames[i] != EnumNames<api::HostStatus>::kNames[i]) return false;
-  return true;
-}
-static_assert(same_names(), "a status that clients don't know needs a word here first");
+static_assert(same_names<HostStatus, api::HostStatus>(), "a status that clients don't know needs a word here first");
 
 }  // namespace
 

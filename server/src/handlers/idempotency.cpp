@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "handlers/reply.hpp"
+#include "http/problem.hpp"
 #include "qarax/core/sha256.hpp"
 
 namespace qarax::server {
@@ -81,36 +82,31 @@ class IdempotencyGuard::Held {
   bool is_ours_ = false;
 };
 
-http::Response IdempotencyGuard::serve(const http::Request& request, const http::Handler& inner) {
+Answer IdempotencyGuard::serve(const http::Request& request, const http::Handler& inner) {
   const std::string key(request.header(kHeader).value_or(""));
   if (!is_usable(key) || request.headers.count(kHeader) > 1)
-    return refuse(request,
-                  make_error(Code::invalid_argument,
-                             "a request has one Idempotency-Key, of 1 to 255 visible ASCII characters, such as a UUID",
-                             "bad-idempotency-key"));
-  auto fingerprint = fingerprint_of(key, request);
-  if (!fingerprint) return refuse(request, std::move(fingerprint).error());
-  auto claim = std::make_shared<Claim>(key, *std::move(fingerprint));
+    return make_error(Code::invalid_argument,
+                      "a request has one Idempotency-Key, of 1 to 255 visible ASCII characters, such as a UUID",
+                      "bad-idempotency-key");
+  QARAX_TRY(std::string fingerprint, fingerprint_of(key, request));
+  auto claim = std::make_shared<Claim>(key, std::move(fingerprint));
   // Hold the key while querying the database, so that no other request with it gets in between.
   const Held held(*this, claim);
   if (!held.is_ours())
-    return refuse(request, held.holder().fingerprint() == claim->fingerprint() ? still_running(held.holder().job_id())
-                                                                               : other_request());
-  auto kept = store_.kept_key(key);
-  if (!kept) return refuse(request, std::move(kept).error());
-  if (!*kept) return first_time(request, inner, claim);
-  const KeptKey& known = **kept;
-  if (known.fingerprint != claim->fingerprint()) return refuse(request, other_request());
+    return held.holder().fingerprint() == claim->fingerprint() ? still_running(held.holder().job_id())
+                                                               : other_request();
+  QARAX_TRY(const auto kept, store_.kept_key(key));
+  if (!kept) return first_time(request, inner, claim);
+  const KeptKey& known = *kept;
+  if (known.fingerprint != claim->fingerprint()) return other_request();
   if (known.answer) return replay(*known.answer);
   // The change was recorded but no answer was kept: the server was killed in between, or the client was told to repeat
   // the request.
   if (!known.job_id.empty()) {
-    auto job = store_.job(known.job_id);
-    if (!job) return refuse(request, std::move(job).error());
-    if (*job && (*job)->state == JobState::running && !prefers_async(request))
-      return refuse(request, still_running(known.job_id));
+    QARAX_TRY(const JobPtr job, store_.job(known.job_id));
+    if (job && job->state == JobState::running && !prefers_async(request)) return still_running(known.job_id);
     // The client was told to repeat the request: run it again, and bind the key to the new job.
-    if (*job && asks_to_be_repeated(**job)) return first_time(request, inner, claim);
+    if (job && asks_to_be_repeated(*job)) return first_time(request, inner, claim);
   }
   claim->resume(known.job_id);
   return first_time(request, inner, claim).with("Idempotent-Replayed", "true");
@@ -147,14 +143,14 @@ void guard_changes(http::Router& router, Store& store) {
   const auto guard = std::make_shared<IdempotencyGuard>(store);
   router.wrap([&guard](const http::Route& route, const http::Handler& inner) -> http::Handler {
     if (route.method == "GET") return nullptr;
-    return [guard, inner, is_post = route.method == "POST"](const http::Request& request) {
+    return answering([guard, inner, is_post = route.method == "POST"](const http::Request& request) -> Answer {
       // A dry run changes nothing: its key stays free, and its answer is about the present state each time.
       const auto dry_run = flag_of(request, "dry_run");
       const bool may_change = dry_run && !*dry_run;
       if (is_post && may_change && request.header(kHeader)) return guard->serve(request, inner);
       const RequestScope scope(request.request_id);
       return inner(request);
-    };
+    });
   });
 }
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "handlers/answer.hpp"
 #include "http/router.hpp"
 #include "request_scope.hpp"
 #include "store/store.hpp"
@@ -19,7 +20,7 @@ class IdempotencyGuard {
 
   // Any thread. Of concurrent requests with one key, only the first runs `inner`; it doesn't run at all if an answer is
   // kept.
-  http::Response serve(const http::Request& request, const http::Handler& inner);
+  Answer serve(const http::Request& request, const http::Handler& inner);
 
  private:
   class Held;

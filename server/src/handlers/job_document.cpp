@@ -2,17 +2,13 @@
 
 #include <algorithm>
 
+#include "handlers/document_parts.hpp"
 #include "http/problem.hpp"
 #include "store/record_action.hpp"
 
 namespace qarax::server {
 
 namespace {
-
-std::optional<std::string> unless_empty(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  return text;
-}
 
 std::optional<std::string> path_of_result(const Job& job) {
   if (job.state != JobState::completed || job.action == core::to_string(core::Action::remove) ||

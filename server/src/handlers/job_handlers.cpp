@@ -77,68 +77,58 @@ class JobHandlers {
   JobHandlers(JobStore& store, Operations& operations, int most_waits)
       : store_(store), operations_(operations), waits_(most_waits, "jobs") {}
 
-  http::Response list(const http::Request& request) {
-    auto query = query_of(request);
-    if (!query) return refuse(request, std::move(query).error());
-    const std::size_t limit = query->limit++;  // one more row tells whether there is a next page
-    auto jobs = store_.jobs(*query);
-    if (!jobs) return refuse(request, std::move(jobs).error());
-    const bool more = jobs->size() > limit;
-    if (more) jobs->resize(limit);
+  Answer list(const http::Request& request) {
+    QARAX_TRY(JobQuery query, query_of(request));
+    const std::size_t limit = query.limit++;  // one more row tells whether there is a next page
+    QARAX_TRY(auto jobs, store_.jobs(query));
+    const bool more = jobs.size() > limit;
+    if (more) jobs.resize(limit);
     std::string out = "[";
-    for (const JobPtr& job : *jobs) {
+    for (const JobPtr& job : jobs) {
       if (out.size() > 1) out.push_back(',');
       encode_to(out, job_document(*job), Defaults::write);
     }
     auto response = http::Response::json(out + "]");
-    if (more) add_next(response, request, cursor_of(*jobs->back()));
+    if (more) add_next(response, request, cursor_of(*jobs.back()));
     return response;
   }
 
-  http::Response get(const http::Request& request) {
-    auto wait = duration_of(request, "wait", {}, kLongestWait);
-    if (!wait) return refuse(request, std::move(wait).error());
-    return with_job(request, [&](JobPtr job) {
-      if (wait->count() > 0 && job->state == JobState::running) {
-        const auto place = waits_.take();
-        if (!place) return refuse(request, place.error());
-        if (const JobPtr later = store_.job_book().wait(job->id, *wait)) job = later;
-      }
-      std::string text = text_of(*job);
-      const std::string etag = tag_of(*job, text).text();
-      return show(request, etag, std::move(text));
-    });
+  Answer get(const http::Request& request) {
+    QARAX_TRY(const auto wait, duration_of(request, "wait", {}, kLongestWait));
+    QARAX_TRY(JobPtr job, job_of(request));
+    if (wait.count() > 0 && job->state == JobState::running) {
+      QARAX_TRY(const auto place, waits_.take());
+      if (const JobPtr later = store_.job_book().wait(job->id, wait)) job = later;
+    }
+    std::string text = text_of(*job);
+    const std::string etag = tag_of(*job, text).text();
+    return show(request, etag, std::move(text));
   }
 
-  http::Response cancel(const http::Request& request) {
-    auto dry = flag_of(request, "dry_run");
-    if (!dry) return refuse(request, std::move(dry).error());
-    return with_job(request, [&](const JobPtr& job) {
-      EntityTag tag = tag_of(*job, text_of(*job));
-      tag.is_known = false;  // compares only what is recorded of the job
-      if (auto refusal = refuse_unmatched(request, tag)) return std::move(*refusal);
-      if (*dry) return dry_run_reply(request, operations_.dry_runs().cancel_job(job->id));
-      const bool async = prefers_async(request);
-      auto done = operations_.cancel_job(job->id, async);
-      if (!done) return refuse(request, std::move(done).error());
-      const bool goes_on = (*done)->state == JobState::running;
-      std::string text = text_of(**done);
-      const std::string etag = tag_of(**done, text).text();
-      auto response = http::Response::json(std::move(text), goes_on ? 202 : 200).with("ETag", etag);
-      if (async && goes_on) response.headers.set("Preference-Applied", "respond-async");
-      return response;
-    });
+  Answer cancel(const http::Request& request) {
+    QARAX_TRY(const bool dry, flag_of(request, "dry_run"));
+    QARAX_TRY(const JobPtr job, job_of(request));
+    EntityTag tag = tag_of(*job, text_of(*job));
+    tag.is_known = false;  // compares only what is recorded of the job
+    if (auto refusal = refuse_unmatched(request, tag)) return *std::move(refusal);
+    if (dry) return dry_run_reply(operations_.dry_runs().cancel_job(job->id));
+    const bool async = prefers_async(request);
+    QARAX_TRY(const JobPtr done, operations_.cancel_job(job->id, async));
+    const bool goes_on = done->state == JobState::running;
+    std::string text = text_of(*done);
+    const std::string etag = tag_of(*done, text).text();
+    auto response = http::Response::json(std::move(text), goes_on ? 202 : 200).with("ETag", etag);
+    if (async && goes_on) response.headers.set("Preference-Applied", "respond-async");
+    return response;
   }
 
  private:
-  template <class Use>
-  http::Response with_job(const http::Request& request, Use use) {
-    auto id = id_of(request);
-    if (!id) return refuse(request, std::move(id).error());
-    auto job = store_.job(*id);
-    if (!job) return refuse(request, std::move(job).error());
-    if (*job == nullptr) return refuse(request, no_such_job(*id));
-    return use(std::move(*job));
+  // The job of the route's {id}; NOT_FOUND "job-not-found", or an error of the database.
+  Result<JobPtr> job_of(const http::Request& request) {
+    QARAX_TRY(const std::string id, id_of(request));
+    QARAX_TRY(JobPtr job, store_.job(id));
+    if (job == nullptr) return no_such_job(id);
+    return job;
   }
 
   JobStore& store_;
@@ -154,11 +144,9 @@ void add_job_routes(http::Router& router, JobStore& store, Operations& operation
   constexpr auto kAccess = http::Access::authenticated;
   // These may wait for the end of a job, or for the database if a job is no longer in memory.
   constexpr auto kPace = http::Pace::may_wait;
-  router.add(
-      "GET", "/jobs", [handlers](const Request& r) { return handlers->list(r); }, kAccess, kPace);
-  router.add(
-      "GET", "/jobs/{id}", [handlers](const Request& r) { return handlers->get(r); }, kAccess, kPace);
-  router.add("DELETE", "/jobs/{id}", [handlers](const Request& r) { return handlers->cancel(r); });
+  router.add("GET", "/jobs", answering([handlers](const Request& r) { return handlers->list(r); }), kAccess, kPace);
+  router.add("GET", "/jobs/{id}", answering([handlers](const Request& r) { return handlers->get(r); }), kAccess, kPace);
+  router.add("DELETE", "/jobs/{id}", answering([handlers](const Request& r) { return handlers->cancel(r); }));
 }
 
 }  // namespace qarax::server

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "api/openapi.hpp"
-#include "handlers/reply.hpp"
+#include "handlers/answer.hpp"
 
 namespace qarax::server {
 
@@ -35,6 +35,18 @@ Error given_twice(const std::string& name) {
                     "bad-query");
 }
 
+Status check_query(const http::Request& request, std::span<const std::string_view> known) {
+  for (auto one = request.query.begin(); one != request.query.end(); ++one) {
+    const std::string& name = one->first;
+    if (std::find(known.begin(), known.end(), name) == known.end()) return no_such_parameter(name, known);
+    const auto is_same = [&](const auto& other) { return other.first == name; };
+    const bool may_list = is_list(request.route, name);
+    if (may_list && one->second.find_first_not_of(", ") == std::string::npos) return lists_nothing(name);
+    if (!may_list && std::any_of(request.query.begin(), one, is_same)) return given_twice(name);
+  }
+  return Ok{};
+}
+
 }  // namespace
 
 void guard_queries(http::Router& router) {
@@ -44,19 +56,10 @@ void guard_queries(http::Router& router) {
       return one.method == route.method && one.pattern == route.pattern;
     });
     if (found == all.end()) return nullptr;
-    return [inner, known = found->names](const http::Request& request) {
-      for (auto one = request.query.begin(); one != request.query.end(); ++one) {
-        const std::string& name = one->first;
-        if (std::find(known.begin(), known.end(), name) == known.end())
-          return refuse(request, no_such_parameter(name, known));
-        const auto is_same = [&](const auto& other) { return other.first == name; };
-        const bool may_list = is_list(request.route, name);
-        if (may_list && one->second.find_first_not_of(", ") == std::string::npos)
-          return refuse(request, lists_nothing(name));
-        if (!may_list && std::any_of(request.query.begin(), one, is_same)) return refuse(request, given_twice(name));
-      }
+    return answering([inner, known = found->names](const http::Request& request) -> Answer {
+      QARAX_CHECK(check_query(request, known));
       return inner(request);
-    };
+    });
   });
 }
 

@@ -68,8 +68,8 @@ Result<std::optional<std::int64_t>> number_of(const http::Request& request, std:
 
 }  // namespace
 
-Result<std::string> id_of(const http::Request& request) {
-  const std::string_view id = request.param("id");
+Result<std::string> id_of(const http::Request& request, std::string_view name) {
+  const std::string_view id = request.param(name);
   if (!core::is_uuid(id))
     return make_error(Code::invalid_argument, "\"" + std::string(id.substr(0, 80)) + "\" is not a UUID", "bad-uuid");
   return core::to_lower(id);
@@ -120,20 +120,6 @@ bool prefers_async(const http::Request& request) {
   return found;
 }
 
-http::Response refuse(const http::Request& request, Error error) {
-  std::string job_id;
-  std::string console_tail;
-  std::erase_if(error.details, [&](ErrorDetail& detail) {
-    if (detail.pointer != "/job_id" && detail.pointer != "/console_tail") return false;
-    (detail.pointer == "/job_id" ? job_id : console_tail) = std::move(detail.detail);
-    return true;
-  });
-  http::Problem problem(error);
-  problem.job_id = std::move(job_id);
-  problem.console_tail = std::move(console_tail);
-  return http::problem_response(request, problem);
-}
-
 http::Response created(const http::Request& request, const std::string& location, const std::string& id,
                        std::string document) {
   auto response =
@@ -149,8 +135,9 @@ http::Response accepted(const std::string& job_id) {
   return response;
 }
 
-http::Response accepted(const http::Request& request, Result<JobPtr> begun) {
-  return begun ? accepted((*begun)->id) : refuse(request, std::move(begun).error());
+Answer accepted(Result<JobPtr> begun) {
+  if (!begun) return std::move(begun).error();
+  return accepted((*begun)->id);
 }
 
 }  // namespace qarax::server

@@ -1,4 +1,4 @@
-// Helpers of all handlers: reading small parts of a request, turning an Error into its problem document.
+// Helpers of all handlers: reading small parts of a request, replies that several of them give.
 #pragma once
 
 #include <chrono>
@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "http/problem.hpp"
+#include "handlers/answer.hpp"
 #include "http/request.hpp"
 #include "http/response.hpp"
 #include "store/job.hpp"
@@ -14,8 +14,8 @@
 
 namespace qarax::server {
 
-// The {id} of the route in lower case; INVALID_ARGUMENT "bad-uuid" if it isn't a UUID.
-Result<std::string> id_of(const http::Request& request);
+// The {name} of the route in lower case; INVALID_ARGUMENT "bad-uuid" if it isn't a UUID.
+Result<std::string> id_of(const http::Request& request, std::string_view name = "id");
 
 // The flag ?name=true|false|1|0 or bare ?name; INVALID_ARGUMENT "bad-query" for anything else.
 Result<bool> flag_of(const http::Request& request, std::string_view name);
@@ -35,15 +35,12 @@ bool prefers_json(const http::Request& request);
 // Whether the request has "Prefer: respond-async" (RFC 7240).
 bool prefers_async(const http::Request& request);
 
-// The problem of an Error; details with the pointers "/job_id" and "/console_tail" become the document's members.
-http::Response refuse(const http::Request& request, Error error);
-
 // 201 with Location. The body is the bare id, or the document if the client prefers JSON.
 http::Response created(const http::Request& request, const std::string& location, const std::string& id,
                        std::string document);
 
 // 202 with the job that is still running.
 http::Response accepted(const std::string& job_id);
-http::Response accepted(const http::Request& request, Result<JobPtr> begun);
+Answer accepted(Result<JobPtr> begun);
 
 }  // namespace qarax::server

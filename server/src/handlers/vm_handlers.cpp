@@ -19,120 +19,99 @@ class VmHandlers {
   VmHandlers(Store& store, Operations& operations, VmRenderer& renderer)
       : store_(store), operations_(operations), renderer_(renderer) {}
 
-  http::Response list(const http::Request& request) const { return list_vms(request, store_, renderer_); }
+  Answer list(const http::Request& request) const { return list_vms(request, store_, renderer_); }
 
-  http::Response create(const http::Request& request) {
-    if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
-    auto body = api::decode_new_vm(request.body);
-    if (!body) return refuse(request, std::move(body).error());
+  Answer create(const http::Request& request) {
+    QARAX_CHECK(http::check_json_body(request));
+    QARAX_TRY(auto body, api::decode_new_vm(request.body));
     NewVmInput input;
-    input.name = std::move(body->name);
-    input.description = std::move(body->description);
-    input.hypervisor = body->hypervisor.value_or("");
-    if (body->boot_source_id) input.boot_source_id = core::to_lower(*body->boot_source_id);
-    input.spec = std::move(body->spec);
-    input.restart = {body->restart_policy, body->restart_limit, 0};
-    input.tags = std::move(body->tags);
-    auto dry = flag_of(request, "dry_run");
-    if (!dry) return refuse(request, std::move(dry).error());
-    if (*dry) return dry_run_reply(request, operations_.dry_runs().create_vm(input));
-    auto vm = operations_.create_vm(input, request.request_id);
-    if (!vm) return refuse(request, std::move(vm).error());
-    const std::string& id = (*vm)->id;
-    auto response = created(request, "/vms/" + id, id, prefers_json(request) ? renderer_.one(*vm) : std::string());
-    response.headers.set("ETag", renderer_.etag(*vm));
+    input.name = std::move(body.name);
+    input.description = std::move(body.description);
+    input.hypervisor = body.hypervisor.value_or("");
+    if (body.boot_source_id) input.boot_source_id = core::to_lower(*body.boot_source_id);
+    input.spec = std::move(body.spec);
+    input.restart = {body.restart_policy, body.restart_limit, 0};
+    input.tags = std::move(body.tags);
+    QARAX_TRY(const bool dry, flag_of(request, "dry_run"));
+    if (dry) return dry_run_reply(operations_.dry_runs().create_vm(input));
+    QARAX_TRY(const VmPtr vm, operations_.create_vm(input, request.request_id));
+    auto response =
+        created(request, "/vms/" + vm->id, vm->id, prefers_json(request) ? renderer_.one(vm) : std::string());
+    response.headers.set("ETag", renderer_.etag(vm));
     return response;
   }
 
-  http::Response get(const http::Request& request) const {
-    auto wait = wait_of(request);
-    if (!wait) return refuse(request, std::move(wait).error());
-    return with_vm(request, store_, [&](VmPtr vm) {
-      if (*wait) {
-        auto waited = wait_for(**wait, *vm, 0);
-        if (!waited) return refuse(request, std::move(waited).error());
-        vm = std::move(*waited);
-      }
-      return show(request, renderer_.etag(vm), renderer_.one(vm));
-    });
+  Answer get(const http::Request& request) const {
+    QARAX_TRY(const auto wait, wait_of(request));
+    QARAX_TRY(VmPtr vm, vm_of(request, store_));
+    if (wait) {
+      QARAX_TRY(vm, wait_for(*wait, *vm, 0));
+    }
+    return show(request, renderer_.etag(vm), renderer_.one(vm));
   }
 
-  http::Response edit(const http::Request& request) {
-    if (const auto problem = http::check_json_body(request)) return http::problem_response(request, *problem);
-    auto dry = flag_of(request, "dry_run");
-    if (!dry) return refuse(request, std::move(dry).error());
-    return with_matched_vm(request, store_, renderer_, [&](const VmPtr& vm) {
+  Answer edit(const http::Request& request) {
+    QARAX_CHECK(http::check_json_body(request));
+    QARAX_TRY(const bool dry, flag_of(request, "dry_run"));
+    return with_matched_vm(request, store_, renderer_, [&](const VmPtr& vm) -> Answer {
       const EditCall call{vm->id, request.body, expected(request, vm->version), request.request_id};
-      if (*dry) return dry_run_reply(request, operations_.dry_runs().edit_vm(call));
-      auto changed = operations_.edit_vm(call);
-      return changed ? document(*changed) : refuse(request, std::move(changed).error());
+      if (dry) return dry_run_reply(operations_.dry_runs().edit_vm(call));
+      QARAX_TRY(const VmPtr changed, operations_.edit_vm(call));
+      return document(changed);
     });
   }
 
-  http::Response start(const http::Request& request) {
-    auto wait = wait_of(request);
-    if (!wait) return refuse(request, std::move(wait).error());
-    if (*wait && prefers_async(request))
-      return refuse(
-          request,
-          make_error(Code::invalid_argument,
-                     "wait_for and Prefer: respond-async exclude each other; GET the VM with wait_for", "bad-query"));
-    auto started = act(request, core::Action::start);
-    if (!*wait || started.status != 200 || started.content_type == kDryRunType) return started;
-    return with_vm(request, store_, [&](const VmPtr& vm) {
-      auto waited = wait_for(**wait, *vm, vm->incarnation);
-      return waited ? document(*waited) : refuse(request, std::move(waited).error());
-    });
+  Answer start(const http::Request& request) {
+    QARAX_TRY(const auto wait, wait_of(request));
+    if (wait && prefers_async(request))
+      return make_error(Code::invalid_argument,
+                        "wait_for and Prefer: respond-async exclude each other; GET the VM with wait_for", "bad-query");
+    QARAX_TRY(auto started, act(request, core::Action::start));
+    if (!wait || started.status != 200 || started.content_type == kDryRunType) return started;
+    QARAX_TRY(const VmPtr vm, vm_of(request, store_));
+    QARAX_TRY(const VmPtr waited, wait_for(*wait, *vm, vm->incarnation));
+    return document(waited);
   }
 
-  http::Response act(const http::Request& request, core::Action action) {
-    return with_vm(request, store_, [&](const VmPtr& vm) {
-      ActionCall call;
-      call.vm_id = vm->id;
-      call.action = action;
-      return carry_out(request, operations_, call, [&](const ActionResult& result) { return document(result.vm); });
-    });
+  Answer act(const http::Request& request, core::Action action) {
+    QARAX_TRY(const VmPtr vm, vm_of(request, store_));
+    ActionCall call;
+    call.vm_id = vm->id;
+    call.action = action;
+    return carry_out(request, operations_, call, [&](const ActionResult& result) { return document(result.vm); });
   }
 
-  http::Response remove(const http::Request& request) {
-    auto forget = flag_of(request, "forget");
-    if (!forget) return refuse(request, std::move(forget).error());
-    auto dry = flag_of(request, "dry_run");
-    if (!dry) return refuse(request, std::move(dry).error());
-    return with_matched_vm(request, store_, renderer_, [&](const VmPtr& vm) {
+  Answer remove(const http::Request& request) {
+    QARAX_TRY(const bool forget, flag_of(request, "forget"));
+    QARAX_TRY(const bool dry, flag_of(request, "dry_run"));
+    return with_matched_vm(request, store_, renderer_, [&](const VmPtr& vm) -> Answer {
       ActionCall call;
       call.vm_id = vm->id;
       call.action = core::Action::remove;
       call.request_id = request.request_id;
-      call.forget = *forget;
+      call.forget = forget;
       call.respond_async = prefers_async(request);
       call.expected_version = expected(request, vm->version);
-      if (*dry) return dry_run_reply(request, operations_.dry_runs().act(call));
-      auto result = operations_.act(call);
-      if (!result) return refuse(request, std::move(result).error());
-      return result->pending ? accepted(result->job_id) : http::Response::empty();
+      if (dry) return dry_run_reply(operations_.dry_runs().act(call));
+      QARAX_TRY(const ActionResult result, operations_.act(call));
+      return result.pending ? accepted(result.job_id) : http::Response::empty();
     });
   }
 
-  http::Response diagnosis(const http::Request& request) {
-    return with_vm(request, store_, [&](const VmPtr& vm) {
-      return http::Response::json(
-          encode(diagnose(vm, store_, operations_, renderer_, request.request_id), Defaults::write));
-    });
+  Answer diagnosis(const http::Request& request) {
+    QARAX_TRY(const VmPtr vm, vm_of(request, store_));
+    return http::Response::json(
+        encode(diagnose(vm, store_, operations_, renderer_, request.request_id), Defaults::write));
   }
 
-  http::Response attach(const http::Request& request) { return attach_console(request, store_, operations_); }
+  Answer attach(const http::Request& request) { return attach_console(request, store_, operations_); }
 
-  http::Response console(const http::Request& request) {
-    auto tail = count_of(request, "tail");
-    if (!tail) return refuse(request, std::move(tail).error());
-    auto follow = flag_of(request, "follow");
-    if (!follow) return refuse(request, std::move(follow).error());
-    return with_vm(request, store_, [&](const VmPtr& vm) {
-      auto reader = operations_.console(*vm, tail->value_or(0), *follow, request.request_id);
-      if (!reader) return refuse(request, std::move(reader).error());
-      return *follow ? console_stream(request, std::move(*reader)) : console_text(request, std::move(*reader));
-    });
+  Answer console(const http::Request& request) {
+    QARAX_TRY(const auto tail, count_of(request, "tail"));
+    QARAX_TRY(const bool follow, flag_of(request, "follow"));
+    QARAX_TRY(const VmPtr vm, vm_of(request, store_));
+    QARAX_TRY(auto reader, operations_.console(*vm, tail.value_or(0), follow, request.request_id));
+    return follow ? console_stream(std::move(reader)) : console_text(std::move(reader));
   }
 
  private:
@@ -174,23 +153,19 @@ class VmHandlers {
 void add_vm_routes(http::Router& router, Store& store, Operations& operations, VmRenderer& renderer) {
   const auto handlers = std::make_shared<VmHandlers>(store, operations, renderer);
   using http::Request;
-  router.add("GET", "/vms", [handlers](const Request& r) { return handlers->list(r); });
-  router.add("POST", "/vms", [handlers](const Request& r) { return handlers->create(r); });
-  router.add(
-      "GET", "/vms/{id}", [handlers](const Request& r) { return handlers->get(r); }, http::Access::authenticated,
-      http::Pace::quick_without_query);
-  router.add("PATCH", "/vms/{id}", [handlers](const Request& r) { return handlers->edit(r); });
-  router.add("DELETE", "/vms/{id}", [handlers](const Request& r) { return handlers->remove(r); });
-  router.add(
-      "GET", "/vms/{id}/diagnosis", [handlers](const Request& r) { return handlers->diagnosis(r); },
-      http::Access::authenticated, http::Pace::may_wait);
-  router.add(
-      "GET", "/vms/{id}/console", [handlers](const Request& r) { return handlers->console(r); },
-      http::Access::authenticated, http::Pace::may_wait);
-  router.add(
-      "GET", "/vms/{id}/console/attach", [handlers](const Request& r) { return handlers->attach(r); },
-      http::Access::authenticated, http::Pace::may_wait);
-  router.add("POST", "/vms/{id}/start", [handlers](const Request& r) { return handlers->start(r); });
+  router.add("GET", "/vms", answering([handlers](const Request& r) { return handlers->list(r); }));
+  router.add("POST", "/vms", answering([handlers](const Request& r) { return handlers->create(r); }));
+  router.add("GET", "/vms/{id}", answering([handlers](const Request& r) { return handlers->get(r); }),
+             http::Access::authenticated, http::Pace::quick_without_query);
+  router.add("PATCH", "/vms/{id}", answering([handlers](const Request& r) { return handlers->edit(r); }));
+  router.add("DELETE", "/vms/{id}", answering([handlers](const Request& r) { return handlers->remove(r); }));
+  router.add("GET", "/vms/{id}/diagnosis", answering([handlers](const Request& r) { return handlers->diagnosis(r); }),
+             http::Access::authenticated, http::Pace::may_wait);
+  router.add("GET", "/vms/{id}/console", answering([handlers](const Request& r) { return handlers->console(r); }),
+             http::Access::authenticated, http::Pace::may_wait);
+  router.add("GET", "/vms/{id}/console/attach", answering([handlers](const Request& r) { return handlers->attach(r); }),
+             http::Access::authenticated, http::Pace::may_wait);
+  router.add("POST", "/vms/{id}/start", answering([handlers](const Request& r) { return handlers->start(r); }));
   constexpr std::pair<const char*, core::Action> kActions[] = {{"stop", core::Action::stop},
                                                                {"pause", core::Action::pause},
                                                                {"resume", core::Action::resume},
@@ -198,7 +173,7 @@ void add_vm_routes(http::Router& router, Store& store, Operations& operations, V
                                                                {"force-stop", core::Action::force_stop}};
   for (const auto& [name, action] : kActions)
     router.add("POST", std::string("/vms/{id}/") + name,
-               [handlers, action = action](const Request& r) { return handlers->act(r, action); });
+               answering([handlers, action = action](const Request& r) { return handlers->act(r, action); }));
 }
 
 }  // namespace qarax::server

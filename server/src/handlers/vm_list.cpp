@@ -4,7 +4,6 @@
 #include <charconv>
 
 #include "handlers/listing.hpp"
-#include "handlers/reply.hpp"
 #include "qarax/core/ids.hpp"
 
 namespace qarax::server {
@@ -59,16 +58,14 @@ Result<Filter> filter_of(const http::Request& request, const Page& page) {
 
 }  // namespace
 
-http::Response list_vms(const http::Request& request, const StoreReads& store, VmRenderer& renderer) {
-  auto page = page_of(request);
-  if (!page) return refuse(request, std::move(page).error());
-  auto filter = filter_of(request, *page);
-  if (!filter) return refuse(request, std::move(filter).error());
+Answer list_vms(const http::Request& request, const StoreReads& store, VmRenderer& renderer) {
+  QARAX_TRY(const Page page, page_of(request));
+  QARAX_TRY(const Filter filter, filter_of(request, page));
   std::vector<VmPtr> vms = store.vms();
   const std::size_t all = vms.size();
-  if (!request.query.empty()) std::erase_if(vms, [&](const VmPtr& vm) { return !filter->shows(*vm); });
-  const bool more = vms.size() > page->limit;
-  if (more) vms.resize(page->limit);
+  if (!request.query.empty()) std::erase_if(vms, [&](const VmPtr& vm) { return !filter.shows(*vm); });
+  const bool more = vms.size() > page.limit;
+  if (more) vms.resize(page.limit);
   auto response = http::Response::json(renderer.list(vms, all));
   if (more) add_next(response, request, std::to_string(vms.back()->order));
   return response;

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <utility>
 
+#include "handlers/document_parts.hpp"
 #include "qarax/core/ids.hpp"
 #include "scheduler.hpp"
 
@@ -11,10 +12,6 @@ namespace qarax::server {
 namespace {
 
 constexpr std::size_t kSpareEntries = 256;  // entries of deleted VMs allowed before the cache is swept
-
-std::optional<std::string> unless_empty(const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional<std::string>(text);
-}
 
 std::optional<std::string> drift_of(const VmRecord& vm) {
   if (!drifts(vm)) return std::nullopt;

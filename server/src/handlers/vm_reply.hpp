@@ -9,39 +9,35 @@
 
 namespace qarax::server {
 
-// Answers 400 for an id that is no UUID and 404 for an unknown VM.
-template <class Use>
-http::Response with_vm(const http::Request& request, const StoreReads& store, Use use) {
-  auto id = id_of(request);
-  if (!id) return refuse(request, std::move(id).error());
-  const VmPtr vm = store.vm(*id);
-  if (vm == nullptr) return refuse(request, no_such_vm(*id));
-  return use(vm);
+// The VM of the route's {id}; INVALID_ARGUMENT "bad-uuid" or NOT_FOUND "vm-not-found".
+inline Result<VmPtr> vm_of(const http::Request& request, const StoreReads& store) {
+  QARAX_TRY(const std::string id, id_of(request));
+  VmPtr vm = store.vm(id);
+  if (vm == nullptr) return no_such_vm(id);
+  return vm;
 }
 
-// Like with_vm, but answers 412 if If-Match doesn't name the VM's version.
+// Answers with what `use` makes of the route's VM, or 412 if If-Match doesn't name its version.
 template <class Use>
-http::Response with_matched_vm(const http::Request& request, const StoreReads& store, VmRenderer& renderer, Use use) {
-  return while_matched(request, [&] {
-    return with_vm(request, store, [&](const VmPtr& vm) {
-      auto refusal = refuse_unmatched(request, renderer.tag(vm));
-      return refusal ? std::move(*refusal) : use(vm);
-    });
+Answer with_matched_vm(const http::Request& request, const StoreReads& store, VmRenderer& renderer, Use use) {
+  return while_matched(request, [&]() -> Answer {
+    QARAX_TRY(const VmPtr vm, vm_of(request, store));
+    if (auto refusal = refuse_unmatched(request, renderer.tag(vm))) return *std::move(refusal);
+    return use(vm);
   });
 }
 
 // Carries the action out, in the background if the client prefers that. Answers 202 with the job, or with what `render`
 // makes of the result.
 template <class Render>
-http::Response carry_out(const http::Request& request, Operations& operations, ActionCall call, Render render) {
-  auto dry = flag_of(request, "dry_run");
-  if (!dry) return refuse(request, std::move(dry).error());
+Answer carry_out(const http::Request& request, Operations& operations, ActionCall call, Render render) {
+  QARAX_TRY(const bool dry, flag_of(request, "dry_run"));
   call.request_id = request.request_id;
   call.respond_async = prefers_async(request);
-  if (*dry) return dry_run_reply(request, operations.dry_runs().act(call));
-  auto result = operations.act(call);
-  if (!result) return refuse(request, std::move(result).error());
-  return result->pending ? accepted(result->job_id) : render(*result);
+  if (dry) return dry_run_reply(operations.dry_runs().act(call));
+  QARAX_TRY(const ActionResult result, operations.act(call));
+  if (result.pending) return accepted(result.job_id);
+  return render(result);
 }
 
 }  // namespace qarax::server

@@ -10,6 +10,7 @@
 #include "http/json_body.hpp"
 #include "http/origin_guard.hpp"
 #include "http/pipeline.hpp"
+#include "http/problem.hpp"
 #include "http/request_id.hpp"
 #include "http/response_writer.hpp"
 #include "qarax/core/sha256.hpp"
@@ -163,8 +164,8 @@ TEST(JsonBody, TakesJsonOnly) {
     Request request;
     request.body = body;
     if (!type.empty()) request.headers.add("Content-Type", type);
-    const auto problem = check_json_body(request, rule);
-    return problem ? problem->slug : std::string("none");
+    const Status checked = check_json_body(request, rule);
+    return checked ? std::string("none") : Problem(checked.error()).slug;
   };
   EXPECT_EQ(slug("application/json", "{}"), "none");
   EXPECT_EQ(slug("Application/JSON ; charset=UTF-8", "{}"), "none");

@@ -3,20 +3,28 @@
 #include "http/text.hpp"
 
 namespace qarax::http {
+namespace {
 
-std::optional<Problem> check_json_body(const Request& request, BodyRule rule) {
+Error unsupported(std::string detail) {
+  return make_error(Code::invalid_argument, std::move(detail), "unsupported-media-type");
+}
+
+}  // namespace
+
+Status check_json_body(const Request& request, BodyRule rule) {
   if (request.body.empty()) {
-    if (rule == BodyRule::optional) return std::nullopt;
-    return Problem("bad-json", request.method + " " + request.path + " needs a JSON document as its body");
+    if (rule == BodyRule::optional) return Ok{};
+    return make_error(Code::invalid_argument,
+                      request.method + " " + request.path + " needs a JSON document as its body", "bad-json");
   }
   const std::string_view field = request.header("Content-Type").value_or("");
-  if (field.empty()) return Problem("unsupported-media-type", "the body has no Content-Type; send application/json");
+  if (field.empty()) return unsupported("the body has no Content-Type; send application/json");
   const std::size_t semicolon = field.find(';');
   const std::string_view type = trim_blanks(field.substr(0, semicolon));
   const bool suffix = type.size() > 17 && equals_ignoring_case(type.substr(0, 12), "application/") &&
                       equals_ignoring_case(type.substr(type.size() - 5), "+json");
   if (!equals_ignoring_case(type, "application/json") && !suffix) {
-    return Problem("unsupported-media-type", "the body is '" + std::string(field) + "'; send application/json");
+    return unsupported("the body is '" + std::string(field) + "'; send application/json");
   }
   if (semicolon != std::string_view::npos) {
     std::string_view parameter = trim_blanks(field.substr(semicolon + 1));
@@ -24,12 +32,11 @@ std::optional<Problem> check_json_body(const Request& request, BodyRule rule) {
       parameter.remove_prefix(8);
       if (!equals_ignoring_case(parameter, "utf-8") && !equals_ignoring_case(parameter, "\"utf-8\"") &&
           !equals_ignoring_case(parameter, "us-ascii")) {
-        return Problem("unsupported-media-type",
-                       "the body's charset is '" + std::string(parameter) + "'; JSON is UTF-8");
+        return unsupported("the body's charset is '" + std::string(parameter) + "'; JSON is UTF-8");
       }
     }
   }
-  return std::nullopt;
+  return Ok{};
 }
 
 }  // namespace qarax::http

@@ -56,8 +56,9 @@ TEST(WholeLog, ALogThatCantBeReadHoldsNothing) {
 TEST(WholeLog, AReplyHoldsItsRoom) {
   ReplyRoom room(1000);
   {
-    const http::Response reply = console_text({}, std::move(*read_whole_log(room, log_of(3, 100))));
-    EXPECT_EQ(reply.body.size(), 300u);
+    const Answer reply = console_text(std::move(*read_whole_log(room, log_of(3, 100))));
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(reply->body.size(), 300u);
     EXPECT_EQ(room.held(), 300);
   }
   EXPECT_EQ(room.held(), 0);
