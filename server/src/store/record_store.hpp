@@ -82,8 +82,8 @@ class RecordStore {
   // revision from the changed record. NOT_FOUND; ALREADY_EXISTS "name-taken"; the errors of EditVm::change.
   virtual Result<VmPtr> edit_vm(const EditVm& edit) = 0;
   // Records the desired state of `action` for a VM that is in that state already. If this differs from the desired
-  // state so far, it is recorded as a job that completes at once. ABORTED "changed": another job is under way by now.
-  // NOT_FOUND.
+  // state so far, it is recorded as a job that completes at once. ABORTED "changed": the VM isn't in that state any
+  // more, or another job is under way by now. NOT_FOUND.
   virtual Result<VmPtr> set_desired(const std::string& id, core::Action action) = 0;
   // Changes the size of a VM that doesn't run, for its next start. ABORTED "changed", "job-in-progress";
   // "precondition-failed": it has another version.

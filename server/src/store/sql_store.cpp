@@ -11,6 +11,14 @@
 
 namespace qarax::server {
 
+namespace {
+
+bool needs_nothing_for(const VmRecord& vm, core::Action action) {
+  return vm.job_id.empty() && core::judge(action, vm.observed.status.state) == core::Verdict::no_change;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Store>> SqlStore::load_from(std::unique_ptr<Database> db, const std::string& name,
                                                    ClockPtr clock) {
   std::unique_ptr<SqlStore> store(new SqlStore(std::move(db), std::move(clock)));
@@ -186,7 +194,9 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) 
                         .work = [&](Session& session) -> Status {
                           now = memory_.vm(id);
                           if (!now) return no_such_vm(id);
-                          if (!now->job_id.empty()) return changed_meanwhile(now->name);
+                          // A start or stop may have begun and ended since the caller decided. The desired state
+                          // would then be recorded, and nothing would carry it out.
+                          if (!needs_nothing_for(*now, action)) return changed_meanwhile(now->name);
                           changed = *now;
                           const Desired before = now->desired;
                           changed->desired = {state, Origin::user, changed->revision};

@@ -586,7 +586,9 @@ TEST_P(StoreTest, WhatEndsIsRestartedOnlyAsLongAsItIsWanted) {
   again.origin = Origin::policy;
   ASSERT_TRUE(store_->set_desired(web->id, core::Action::stop));
   EXPECT_EQ(store_->begin_job(again).error().reason, "changed") << "somebody stopped it, without a job";
-  ASSERT_TRUE(store_->set_desired(web->id, core::Action::start));
+  store_->apply_report(on->id, report(web, VmState::running, 3));
+  ASSERT_TRUE(store_->set_desired(web->id, core::Action::start)) << "it runs";
+  store_->apply_report(on->id, report(web, VmState::shutdown, 4));
   ASSERT_TRUE(store_->begin_job(again));
   EXPECT_EQ(store_->begin_job(again).error().reason, "job-in-progress") << "one end, one start";
   open();
