@@ -43,8 +43,8 @@ void begin_activation(Session& session, const Activation& next) {
   // the wall clock. In milliseconds, because a killed server and the one started from its backup may begin within one
   // second.
   const std::int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
-  // Where the clock is behind the present epoch, two copies of one database would count on to the same number. The step
-  // is 20 bits: whatever the clock says, it takes thousands of millions of activations to reach 2^53.
+  // Where the clock is behind the present epoch, two copies of one database must not come to the same number. Steps of
+  // 20 bits reach 2^53, the end of a JSON reader's numbers, after thousands of millions of activations.
   const std::int64_t step = 1 + static_cast<std::int64_t>(std::random_device{}() & 0xFFFFFU);
   session.run("UPDATE event_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + $2 END", ms, step);
   session.run(
