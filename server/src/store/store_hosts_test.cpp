@@ -331,6 +331,25 @@ TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   reserved(0);
 }
 
+// The node's folder was copied back from a backup.
+TEST_P(StoreTest, ANodeThatKnowsOnlyAnEarlierStartIsToldAsTheReason) {
+  const HostPtr on = host();
+  const VmPtr web = running("web", on);
+  core::VmReport earlier = report(web, VmState::shutdown, 1);
+  store_->apply_report(on->id, report(web, VmState::shutdown, 2));
+  const auto again = start(web, on);
+  store_->finish_job(again.job.id, JobState::completed, report(web, VmState::running, 3));
+  store_->lose_host(on->id, "its node h1 can't be reached: cut");
+  earlier.session = "s2";
+  earlier.revision = again.job.revision - 1;
+  EXPECT_EQ(store_->apply_report(on->id, earlier), nullptr);
+  const VmPtr now = store_->vm(web->id);
+  EXPECT_EQ(now->observed.status.state, VmState::unknown);
+  EXPECT_EQ(now->observed.status.status_reason.find("its node knows only start 1 of it"), 0u)
+      << now->observed.status.status_reason;
+  EXPECT_EQ(store_->reservations().size(), 1u) << "the later start may still run";
+}
+
 // The refusal was on its way while the link to its node broke.
 TEST_P(StoreTest, AStartThatIsRefusedWhileItsHostIsDownLeavesTheVmAsItWas) {
   const HostPtr on = host();
