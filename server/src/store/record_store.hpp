@@ -73,9 +73,9 @@ class RecordStore {
   // -- VMs --
   // ALREADY_EXISTS "name-taken". INVALID_ARGUMENT: the description contains a NUL.
   virtual Result<VmPtr> create_vm(const NewVmInput& input) = 0;
-  // Removes the record and its reservation and ends its jobs. ABORTED "changed": a VM that was never placed has a host
-  // by now; "precondition-failed": it has another version. Returns the id of the job that the removal was; empty: there
-  // was no such VM.
+  // Removes the record and ends its jobs. Its reservation goes with it, or with its tombstone. ABORTED "changed": a VM
+  // that was never placed has a host by now; "precondition-failed": it has another version. Returns the id of the job
+  // that the removal was; empty: there was no such VM.
   virtual Result<std::string> remove_vm(const std::string& id, Removal how,
                                         std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
   // Takes name, description, tags, the restart's policy and limit, hypervisor, spec, resolved, boot_source_id and

@@ -25,6 +25,7 @@ TEST_P(StoreTest, AHostGoesWhenItHasNoVm) {
   ASSERT_TRUE(store_->remove_host({on->id}));
   EXPECT_FALSE(store_->host(on->id));
   EXPECT_TRUE(store_->tombstones(on->id).empty());
+  EXPECT_TRUE(store_->reservations().empty()) << "nor does anything of its forgotten VM count";
   // A start that was decided before the host's removal finds no host.
   const VmPtr late = vm("late");
   BeginJob asked = job(late, Action::start);
@@ -428,6 +429,31 @@ TEST_P(StoreTest, ATombstoneOutlivesTheVm) {
   EXPECT_EQ(store_->tombstones(on->id)[0].revision, higher);
   ASSERT_TRUE(store_->drop_tombstone(made->id));
   EXPECT_TRUE(store_->tombstones(on->id).empty());
+}
+
+TEST_P(StoreTest, AForgottenVmsMemoryIsFreeOnceItsNodeHasConfirmedTheEnd) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  const VmPtr ended = running("ended", on);
+  store_->apply_report(on->id, report(ended, VmState::shutdown, 2));
+  ASSERT_TRUE(store_->remove_vm(made->id, Removal::with_tombstone));
+  ASSERT_TRUE(store_->remove_vm(ended->id, Removal::with_tombstone));
+  BeginJob large = job(vm("large"), Action::start);
+  large.placement = Placement{on->id, "qemu", 950, 1000};
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_EQ(store_->reservations().size(), 1u) << "of the one that may still run";
+    EXPECT_EQ(store_->reservations()[0].host_id, on->id);
+    EXPECT_EQ(store_->reservations()[0].memory, 100);
+    EXPECT_EQ(store_->begin_job(large).error().reason, "no-host-fits");
+    open();
+  }
+  ASSERT_TRUE(store_->drop_tombstone(ended->id));
+  EXPECT_EQ(store_->reservations().size(), 1u);
+  ASSERT_TRUE(store_->drop_tombstone(made->id));
+  EXPECT_TRUE(store_->reservations().empty());
+  open();
+  EXPECT_TRUE(store_->reservations().empty());
+  EXPECT_TRUE(store_->begin_job(large));
 }
 
 TEST_P(StoreTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) {
