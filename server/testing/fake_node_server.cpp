@@ -179,6 +179,11 @@ grpc::Status FakeNodeServer::AttachConsole(
   return grpc::Status::CANCELLED;
 }
 
+void FakeNodeServer::garble(const std::string& vm, std::string document) {
+  const std::lock_guard lock(mutex_);
+  garbled_[vm] = std::move(document);
+}
+
 void FakeNodeServer::come_further(core::CommandProgress progress) {
   const std::lock_guard lock(mutex_);
   progress_.push_back(std::move(progress));
@@ -202,9 +207,12 @@ grpc::Status FakeNodeServer::Watch(grpc::ServerContext* context, const node::v1:
           return true;
         }
         std::vector<core::CommandProgress> progress;
+        std::string document = report != nullptr ? encode(*report) : std::string();
         {
           const std::lock_guard lock(mutex_);
           progress.swap(progress_);
+          const auto garbled = report != nullptr ? garbled_.find(report->vm) : garbled_.end();
+          if (garbled != garbled_.end()) document = garbled->second;
         }
         for (const core::CommandProgress& one : progress) {
           node::v1::Event further;
@@ -216,8 +224,10 @@ grpc::Status FakeNodeServer::Watch(grpc::ServerContext* context, const node::v1:
           event.mutable_heartbeat();
         else if (report->vm.empty())
           event.mutable_end();
+        else if (document.empty())
+          return true;
         else
-          event.set_report(encode(*report));
+          event.set_report(document);
         return write(event);
       },
       [&] { return context->IsCancelled(); });

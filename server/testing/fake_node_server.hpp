@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,6 +28,8 @@ class FakeNodeServer final : public node::v1::Node::Service {
   void offer_unix_socket(const std::string& path, bool here);
   void skip_one();                                    // the next report is lost on its way, and its number is skipped
   void come_further(core::CommandProgress progress);  // sent with the next event
+  // Reports of that VM are sent as this document from now on; empty: they aren't sent.
+  void garble(const std::string& vm, std::string document);
   // Runs `then` once, after the next survey of all VMs is answered and before the answer is sent.
   void after_survey(std::function<void()> then);
   int watches() const { return watches_.load(); }  // number of event streams that were begun
@@ -60,6 +63,7 @@ class FakeNodeServer final : public node::v1::Node::Service {
   std::string commanded_from_;
   std::function<void()> after_survey_;
   std::vector<core::CommandProgress> progress_;
+  std::map<std::string, std::string> garbled_;  // documents by VM
   std::unique_ptr<grpc::Server> server_;
 };
 

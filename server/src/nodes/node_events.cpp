@@ -1,4 +1,5 @@
 // A node's events, and whether the connection works in both directions.
+#include <algorithm>
 #include <limits>
 
 #include "calls.hpp"
@@ -34,7 +35,8 @@ class Handling {
 // One event stream, on the link's thread.
 struct NodeLink::Stream {
   const ConnectionPtr connection;
-  std::vector<std::string> seen{};  // VMs of the snapshot, which may be partly received
+  // VMs of the snapshot, which may be partly received; empty: of a report that doesn't even say which.
+  std::vector<std::string> seen{};
   bool in_snapshot = false;
 };
 
@@ -99,6 +101,8 @@ std::string NodeLink::on_report(std::string_view document, Stream& stream) {
   if (!report) {
     core::logger("nodes")->error("a report can't be read host={} name={} reason={}", host_->id, name(),
                                  core::log_value(report.error().message));
+    // The node has that VM's folder all the same.
+    if (stream.in_snapshot) stream.seen.push_back(vm_of_report(document));
     return {};
   }
   if (stream.in_snapshot) stream.seen.push_back(report->vm);
@@ -110,7 +114,9 @@ std::string NodeLink::on_report(std::string_view document, Stream& stream) {
 
 std::string NodeLink::on_snapshot_end(Stream& stream) {
   stream.in_snapshot = false;
-  store_.missing_from_snapshot(host_->id, stream.seen);
+  // Any VM may be the one of a report that doesn't say which, and so none is told as missing.
+  const bool is_whole = std::none_of(stream.seen.begin(), stream.seen.end(), [](const auto& vm) { return vm.empty(); });
+  if (is_whole) store_.missing_from_snapshot(host_->id, stream.seen);
   // Each of the reports was looked at for a proof that the database was set back. A database that takes no changes now
   // keeps only a host away that changes wait for.
   if (const Status heard = store_.hear(host_->id); !heard) return heard.error().message;

@@ -4,6 +4,7 @@
 
 #include "qarax/core/cut.hpp"
 #include "qarax/plugin/call_args.hpp"
+#include "qarax/plugin/json/parse.hpp"
 
 namespace qarax::server {
 
@@ -39,6 +40,13 @@ Result<core::VmReport> taken(core::VmReport report) {
 Result<core::VmReport> read_report(std::string_view document) {
   QARAX_TRY(core::VmReport report, decode<core::VmReport>(document, Unknown::ignore));
   return taken(std::move(report));
+}
+
+std::string vm_of_report(std::string_view document) {
+  const auto parsed = json::parse(document);
+  const json::Value* vm = parsed ? parsed->find("vm") : nullptr;
+  const std::string* id = vm != nullptr ? vm->as_string() : nullptr;
+  return id != nullptr ? *id : std::string();
 }
 
 Result<core::NodeInfo> read_node_info(std::string_view document) {

@@ -20,6 +20,8 @@ inline constexpr std::string_view kUnbelievable = "node-protocol";
 inline constexpr std::int64_t kLargestAdopted = core::kLargestNumber / 2;
 
 Result<core::VmReport> read_report(std::string_view document);
+// The VM that a report is about which read_report() can't read; empty: that can't be read either.
+std::string vm_of_report(std::string_view document);
 Result<core::NodeInfo> read_node_info(std::string_view document);
 Result<core::CommandProgress> read_progress(std::string_view document);
 // Sets `problem` of a VM whose numbers are too large for an adopt.

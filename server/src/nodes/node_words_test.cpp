@@ -47,6 +47,14 @@ TEST(NodeWords, AReportsNumbersAreOnesThatANodeCanComeTo) {
   }
 }
 
+TEST(NodeWords, AReportThatCantBeReadMayStillSayWhichVmItIsAbout) {
+  const std::string of_a_newer_node = R"({"status":7,"vm":"v"})";
+  EXPECT_FALSE(read_report(of_a_newer_node));
+  EXPECT_EQ(vm_of_report(of_a_newer_node), "v");
+  for (const char* nothing : {"", "{", "[]", "7", R"({"status":7})", R"({"vm":7})"})
+    EXPECT_EQ(vm_of_report(nothing), "") << nothing;
+}
+
 TEST(NodeWords, WhomItObeysIsHeldToTheSame) {
   NodeSurvey out;
   node::v1::Authority said;

@@ -112,6 +112,27 @@ TEST_F(NodeLinkTest, ANodeWhoseNumbersAreNoneIsDownAndIsNotAdopted) {
   EXPECT_EQ(store_->activation().term, term);
 }
 
+TEST_F(NodeLinkTest, AVmWhoseReportCantBeReadIsNotMissing) {
+  const std::string web = started("web");
+  const std::string gone = started("gone");
+  const std::string other = started("other");
+  const auto says_missing = [&](const std::string& id) {
+    const Observed& seen = store_->vm(id)->observed;
+    EXPECT_EQ(seen.status.state, VmState::unknown);
+    return seen.status.status_reason.starts_with("missing");
+  };
+  server_.garble(gone, "");
+  for (const bool is_known : {true, false}) {
+    server_.garble(web, is_known ? R"({"vm":")" + web + R"(","status":7})" : "{");
+    go_away();
+    server_.start();
+    up();
+    EXPECT_FALSE(says_missing(web));
+    EXPECT_EQ(says_missing(gone), is_known) << "where the unread report may be this VM's, nothing is concluded";
+    EXPECT_EQ(store_->vm(other)->observed.status.state, VmState::running);
+  }
+}
+
 // A term that is valid but leaves none above it for an adopt.
 TEST_F(NodeLinkTest, AnAdoptLeavesTermsForTheOtherNodes) {
   node_.obey({"another cluster", core::kLargestNumber, "a"});

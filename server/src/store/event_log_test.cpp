@@ -195,6 +195,22 @@ TEST_P(EventLogTest, ARestartGoesOnWithTheNumbersAndTellsWhatItDoesntKnow) {
   EXPECT_FALSE(store_->events().recent_after(0, 1).complete) << "memory begins anew";
 }
 
+// Each round is the start of a server on another copy of one backup.
+TEST_P(EventLogTest, CopiesOfADatabaseHaveEpochsOfTheirOwnAlsoWhereTheClockIsBehind) {
+  constexpr std::int64_t kBackup = 100'000'000'000'000;  // a time that no clock shows
+  std::set<std::int64_t> seen;
+  for (int copy = 0; copy < 4; ++copy) {
+    store_.reset();
+    database_->execute("UPDATE event_counter SET epoch = " + std::to_string(kBackup));
+    open();
+    const std::int64_t epoch = store_->events().last().epoch;
+    EXPECT_GT(epoch, kBackup);
+    EXPECT_LE(epoch, kBackup + (1 << 20));
+    seen.insert(epoch);
+  }
+  EXPECT_GT(seen.size(), 1u);
+}
+
 TEST_P(EventLogTest, WhatIsRemovedIsMissedAndNothingElse) {
   for (int i = 0; i < 30; ++i) vm("vm" + std::to_string(i));
   Retention few;

@@ -7,6 +7,7 @@
 #include "database.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/scope.hpp"
+#include "refusals.hpp"
 
 namespace qarax::server {
 
@@ -112,6 +113,11 @@ class Database::GroupRun {
   // the whole group.
   void work_on_one(Waiting& one, bool alone, Moment patience) {
     one.worked_on = true;
+    // The change that made the database read-only may be the one that this change has waited for.
+    if (db_.is_read_only() && !one.reads_only && !one.change.while_read_only) {
+      one.result = server::read_only(db_.read_only());
+      return;
+    }
     db_.session_.asked();
     try {
       one.result = one.change.work(db_.session_);

@@ -156,6 +156,27 @@ TEST_P(HostJobsStoreTest, AStopThatIsOnlyMeantIsAJobThatIsDone) {
   EXPECT_EQ(store_->vm(fresh->id)->desired.state, VmState::created) << "what never ran needs no stop";
 }
 
+// Callers decide on a VM that they have read a moment before. A start or stop may have begun and ended since.
+TEST_P(HostJobsStoreTest, AWishNeedsNoJobOnlyWhileTheVmIsAsWished) {
+  const HostPtr on = host();
+  const VmPtr web = running("web", on);
+  const auto late_stop = store_->set_desired(web->id, Action::stop);
+  ASSERT_FALSE(late_stop) << "it runs, and nothing would end it";
+  EXPECT_EQ(late_stop.error().reason, "changed");
+  EXPECT_EQ(store_->vm(web->id)->desired.state, VmState::running);
+  const auto stop = store_->begin_job(job(web, Action::stop));
+  ASSERT_TRUE(stop) << stop.error().message;
+  ASSERT_TRUE(store_->finish_job(stop->job.id, JobState::completed, report(web, VmState::shutdown, 2)));
+  const auto before = store_->jobs({})->size();
+  const auto late_start = store_->set_desired(web->id, Action::start);
+  ASSERT_FALSE(late_start);
+  EXPECT_EQ(late_start.error().reason, "changed");
+  EXPECT_EQ(store_->vm(web->id)->desired.state, VmState::shutdown);
+  EXPECT_EQ(store_->jobs({})->size(), before) << "and no job says that it was done";
+  open();
+  EXPECT_EQ(store_->vm(web->id)->desired.state, VmState::shutdown);
+}
+
 INSTANTIATE_TEST_SUITE_P(, HostJobsStoreTest, ::testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& param) { return param.param == Backend::sqlite ? "Sqlite" : "Postgres"; });
 

@@ -186,6 +186,10 @@ UPDATE activations SET epoch = (SELECT epoch FROM event_counter)
     {15, 13, R"sql(
 ALTER TABLE event_counter ADD COLUMN order_lead INTEGER NOT NULL DEFAULT 0
 )sql"},
+    // `memory`: see Tombstone. An older server writes and counts none.
+    {16, 13, R"sql(
+ALTER TABLE tombstones ADD COLUMN memory INTEGER NOT NULL DEFAULT 0
+)sql"},
 };
 
 }  // namespace

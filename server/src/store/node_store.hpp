@@ -41,7 +41,8 @@ class NodeStore : public StoreReads {
 
   // -- observations --
   // Applied only if host, incarnation, session and sequence number show that it is newer. Written as late as
-  // JobStore::finish_job's changes. Null: not applied.
+  // JobStore::finish_job's changes. Null: not applied; if the node knows only an earlier incarnation of an unknown VM,
+  // that becomes the reason.
   virtual VmPtr apply_report(const std::string& host_id, const core::VmReport& report) = 0;
   // All VMs of the host that may run become unknown. The status is written soon, so that a restarted server doesn't
   // report the change again.

@@ -73,17 +73,17 @@ class RecordStore {
   // -- VMs --
   // ALREADY_EXISTS "name-taken". INVALID_ARGUMENT: the description contains a NUL.
   virtual Result<VmPtr> create_vm(const NewVmInput& input) = 0;
-  // Removes the record and its reservation and ends its jobs. ABORTED "changed": a VM that was never placed has a host
-  // by now; "precondition-failed": it has another version. Returns the id of the job that the removal was; empty: there
-  // was no such VM.
+  // Removes the record and ends its jobs. Its reservation goes with it, or with its tombstone. ABORTED "changed": a VM
+  // that was never placed has a host by now; "precondition-failed": it has another version. Returns the id of the job
+  // that the removal was; empty: there was no such VM.
   virtual Result<std::string> remove_vm(const std::string& id, Removal how,
                                         std::optional<std::uint64_t> expected_version = std::nullopt) = 0;
   // Takes name, description, tags, the restart's policy and limit, hypervisor, spec, resolved, boot_source_id and
   // revision from the changed record. NOT_FOUND; ALREADY_EXISTS "name-taken"; the errors of EditVm::change.
   virtual Result<VmPtr> edit_vm(const EditVm& edit) = 0;
   // Records the desired state of `action` for a VM that is in that state already. If this differs from the desired
-  // state so far, it is recorded as a job that completes at once. ABORTED "changed": another job is under way by now.
-  // NOT_FOUND.
+  // state so far, it is recorded as a job that completes at once. ABORTED "changed": the VM isn't in that state any
+  // more, or another job is under way by now. NOT_FOUND.
   virtual Result<VmPtr> set_desired(const std::string& id, core::Action action) = 0;
   // Changes the size of a VM that doesn't run, for its next start. ABORTED "changed", "job-in-progress";
   // "precondition-failed": it has another version.

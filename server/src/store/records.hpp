@@ -140,7 +140,8 @@ struct SnapshotRecord {
 };
 using SnapshotPtr = std::shared_ptr<const SnapshotRecord>;
 
-// Host memory that a VM has reserved, from the transaction of its start until its end is confirmed.
+// Host memory that a VM has reserved, from the transaction of its start until its end is confirmed, also where its
+// record was forgotten meanwhile.
 struct Reservation {
   std::string vm_id;
   std::string host_id;

@@ -142,11 +142,11 @@ std::vector<Reservation> read_reservations(Session& session) {
 
 std::vector<Tombstone> read_tombstones(Session& session) {
   Statement select = session.statement();
-  select << "SELECT vm_id, host_id, revision FROM tombstones", now;
+  select << "SELECT vm_id, host_id, revision, memory FROM tombstones", now;
   const RecordSet set(select);
   std::vector<Tombstone> out;
   for (std::size_t row = 0; row < set.rowCount(); ++row)
-    out.push_back({text(set, 0, row), text(set, 1, row), number(set, 2, row)});
+    out.push_back({text(set, 0, row), text(set, 1, row), number(set, 2, row), number(set, 3, row)});
   return out;
 }
 
@@ -239,9 +239,10 @@ void delete_reservation(Session& session, const std::string& vm_id) {
 
 void insert_tombstone(Session& session, const Tombstone& stone, const std::string& at) {
   session.post(
-      "INSERT INTO tombstones (vm_id, host_id, revision, at) VALUES ($1, $2, $3, $4) ON CONFLICT (vm_id) DO UPDATE SET "
-      "host_id = excluded.host_id, revision = excluded.revision, at = excluded.at",
-      stone.vm_id, stone.host_id, stone.revision, at);
+      "INSERT INTO tombstones (vm_id, host_id, revision, memory, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (vm_id) "
+      "DO UPDATE SET host_id = excluded.host_id, revision = excluded.revision, memory = excluded.memory, at = "
+      "excluded.at",
+      stone.vm_id, stone.host_id, stone.revision, stone.memory, at);
 }
 
 void delete_tombstone(Session& session, const std::string& vm_id) {

@@ -55,6 +55,8 @@ constexpr const char* kLaterRows[] = {
     "UPDATE jobs SET finished_s = 1767312001 WHERE id = 'job-1'",
     "INSERT INTO reservations (vm_id, host_id, incarnation, class, amount) VALUES "
     "('22222222-2222-4222-8222-222222222222', '33333333-3333-4333-8333-333333333333', 1, 'memory', 1000)",
+    "INSERT INTO tombstones (vm_id, host_id, revision, at) VALUES ('44444444-4444-4444-8444-444444444444', "
+    "'33333333-3333-4333-8333-333333333333', 6, '2026-02-03T00:00:00.000Z')",
     "UPDATE event_counter SET seq = 2",
     R"(INSERT INTO events (seq, epoch, document, at) VALUES
       (1, 1, '{"type":"vm.created","timestamp":"2026-01-01T00:00:00.000Z","vm_name":"shut"}', 1767225600),
@@ -145,6 +147,8 @@ TEST_P(SchemaTest, AnOlderServersDatabaseIsTakenOverWithAllThatItHolds) {
   EXPECT_EQ(store_->host(kHost)->node_id, "node-1");
   ASSERT_EQ(store_->reservations().size(), 1u);
   EXPECT_EQ(store_->reservations().front().memory, 1000);
+  ASSERT_EQ(store_->tombstones(kHost).size(), 1u);
+  EXPECT_EQ(store_->tombstones(kHost).front().revision, 6);
   ASSERT_EQ(store_->snapshots(kShut).size(), 1u);
   EXPECT_EQ(store_->snapshots(kShut).front()->size, 4096);
 

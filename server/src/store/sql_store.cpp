@@ -11,6 +11,14 @@
 
 namespace qarax::server {
 
+namespace {
+
+bool needs_nothing_for(const VmRecord& vm, core::Action action) {
+  return vm.job_id.empty() && core::judge(action, vm.observed.status.state) == core::Verdict::no_change;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Store>> SqlStore::load_from(std::unique_ptr<Database> db, const std::string& name,
                                                    ClockPtr clock) {
   std::unique_ptr<SqlStore> store(new SqlStore(std::move(db), std::move(clock)));
@@ -33,7 +41,11 @@ void SqlStore::load() {
   for (auto& host : rows::read_hosts(session)) memory_.put(std::move(host));
   load_jobs(session);
   for (auto& reservation : rows::read_reservations(session)) reservations_.put(std::move(reservation));
-  for (const auto& stone : rows::read_tombstones(session)) tombstones_.emplace(stone.vm_id, stone);
+  for (const auto& stone : rows::read_tombstones(session)) {
+    tombstones_.emplace(stone.vm_id, stone);
+    if (stone.memory > 0 && !reservations_.of(stone.vm_id))
+      reservations_.put({stone.vm_id, stone.host_id, 0, stone.memory});
+  }
   order_lead_ = rows::read_order_lead(session);
   for (auto& snapshot : rows::read_snapshots(session)) keep_snapshot(std::move(snapshot));
   for (auto& vm : rows::read_vms(session)) {
@@ -122,7 +134,10 @@ Status SqlStore::plan_removal(Session& session, const std::string& id, Removal h
   if (expected_version && vm.version != *expected_version) return overtaken("VM", vm.name);
   if (how == Removal::never_placed && vm.host_id)
     return make_error(Code::aborted, "VM " + vm.name + " was started meanwhile", "changed");
-  if (how == Removal::with_tombstone && vm.host_id) plan.tombstone = {id, *vm.host_id, vm.revision + 1};
+  if (how == Removal::with_tombstone && vm.host_id) {
+    const auto reserved = reservations_.of(id);
+    plan.tombstone = {id, *vm.host_id, vm.revision + 1, reserved ? reserved->memory : 0};
+  }
   rows::delete_vm(session, id);
   if (plan.tombstone) rows::insert_tombstone(session, *plan.tombstone, now_text());
   // A delete job that the node has carried out is completed by this; other unfinished jobs have lost their VM.
@@ -164,7 +179,7 @@ void SqlStore::publish(Removed& plan) {
   const std::string& id = plan.vm->id;
   if (plan.tombstone) tombstones_[id] = *plan.tombstone;
   std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
-  reservations_.erase(id);
+  if (!plan.tombstone) reservations_.erase(id);
   std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
   memory_.erase(*plan.vm);
   // Jobs end after the VM is erased, so that callers who wait for them find it gone.
@@ -186,7 +201,9 @@ Result<VmPtr> SqlStore::set_desired(const std::string& id, core::Action action) 
                         .work = [&](Session& session) -> Status {
                           now = memory_.vm(id);
                           if (!now) return no_such_vm(id);
-                          if (!now->job_id.empty()) return changed_meanwhile(now->name);
+                          // A start or stop may have begun and ended since the caller decided. The desired state
+                          // would then be recorded, and nothing would carry it out.
+                          if (!needs_nothing_for(*now, action)) return changed_meanwhile(now->name);
                           changed = *now;
                           const Desired before = now->desired;
                           changed->desired = {state, Origin::user, changed->revision};
@@ -228,8 +245,18 @@ Status SqlStore::drop_tombstone(const std::string& vm_id) {
                           rows::delete_tombstone(session, vm_id);
                           return Ok{};
                         },
-                        .publish = [&] { tombstones_.erase(vm_id); },
+                        .publish =
+                            [&] {
+                              tombstones_.erase(vm_id);
+                              free_forgotten(vm_id);
+                            },
                         .frees = true});
+}
+
+// Called under state(), once nothing of a forgotten VM can run any more. A VM that was adopted since under its id, from
+// another host, keeps its reservation.
+void SqlStore::free_forgotten(const std::string& vm_id) {
+  if (!memory_.vm(vm_id)) reservations_.erase(vm_id);
 }
 
 Status SqlStore::raise_tombstone(const std::string& vm_id, std::int64_t revision) {

@@ -121,6 +121,7 @@ class SqlStore final : public Store {
   NextTerm begin_next_term(Session& session, std::int64_t above);
   void publish(const NextTerm& next);
   Status write_adopted(Session& session, const Adoption& adoption, VmRecord& vm, std::vector<Job>& ended);
+  void free_forgotten(const std::string& vm_id);
   void publish_raised(const std::string& vm_id, std::int64_t revision);
   void publish_adopted(const Adoption& adoption, VmRecord vm);
   void load_jobs(Session& session);

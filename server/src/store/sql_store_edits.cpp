@@ -172,7 +172,11 @@ Status SqlStore::remove_host(const RemoveHost& asked) {
                               if (asked.only_check) return;
                               for (Removed& vm : plan.vms) publish(vm);
                               book_.put(std::move(plan.job));
-                              std::erase_if(tombstones_, [&](const auto& one) { return one.second.host_id == id; });
+                              std::erase_if(tombstones_, [&](const auto& one) {
+                                const bool goes = one.second.host_id == id;
+                                if (goes) free_forgotten(one.first);
+                                return goes;
+                              });
                               memory_.erase_host(id);
                               if (plan.next) publish(*plan.next);
                             },

@@ -35,17 +35,19 @@ VmPtr SqlStore::apply_report(const std::string& host_id, const core::VmReport& r
   const std::lock_guard lock(db_->state());
   if (!is_current(report)) return nullptr;
   VmState before = VmState::unknown;
+  bool applied = false;
   VmPtr vm = memory_.update(report.vm, [&](VmRecord& changed) {
     if (changed.host_id != host_id) return false;
     before = changed.observed.status.state;
-    if (!observe(changed, report, ReportOf::vm, clock_->wall())) return false;
+    applied = observe(changed, report, ReportOf::vm, clock_->wall());
+    if (!applied) return note_outdated(changed, report);
     if (!changed.job_id.empty()) return true;
     learn_wish(changed);
     heed_power_off(changed);
     settle_reservation(changed);
     return true;
   });
-  if (!vm) return nullptr;
+  if (!applied) return nullptr;
   if (before != vm->observed.status.state) save_later(vm->id, {events::vm_status_changed(*vm, before)});
   return vm;
 }

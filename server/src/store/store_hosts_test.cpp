@@ -25,6 +25,7 @@ TEST_P(StoreTest, AHostGoesWhenItHasNoVm) {
   ASSERT_TRUE(store_->remove_host({on->id}));
   EXPECT_FALSE(store_->host(on->id));
   EXPECT_TRUE(store_->tombstones(on->id).empty());
+  EXPECT_TRUE(store_->reservations().empty()) << "nor does anything of its forgotten VM count";
   // A start that was decided before the host's removal finds no host.
   const VmPtr late = vm("late");
   BeginJob asked = job(late, Action::start);
@@ -331,6 +332,25 @@ TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   reserved(0);
 }
 
+// The node's folder was copied back from a backup.
+TEST_P(StoreTest, ANodeThatKnowsOnlyAnEarlierStartIsToldAsTheReason) {
+  const HostPtr on = host();
+  const VmPtr web = running("web", on);
+  core::VmReport earlier = report(web, VmState::shutdown, 1);
+  store_->apply_report(on->id, report(web, VmState::shutdown, 2));
+  const auto again = start(web, on);
+  store_->finish_job(again.job.id, JobState::completed, report(web, VmState::running, 3));
+  store_->lose_host(on->id, "its node h1 can't be reached: cut");
+  earlier.session = "s2";
+  earlier.revision = again.job.revision - 1;
+  EXPECT_EQ(store_->apply_report(on->id, earlier), nullptr);
+  const VmPtr now = store_->vm(web->id);
+  EXPECT_EQ(now->observed.status.state, VmState::unknown);
+  EXPECT_EQ(now->observed.status.status_reason.find("its node knows only start 1 of it"), 0u)
+      << now->observed.status.status_reason;
+  EXPECT_EQ(store_->reservations().size(), 1u) << "the later start may still run";
+}
+
 // The refusal was on its way while the link to its node broke.
 TEST_P(StoreTest, AStartThatIsRefusedWhileItsHostIsDownLeavesTheVmAsItWas) {
   const HostPtr on = host();
@@ -409,6 +429,31 @@ TEST_P(StoreTest, ATombstoneOutlivesTheVm) {
   EXPECT_EQ(store_->tombstones(on->id)[0].revision, higher);
   ASSERT_TRUE(store_->drop_tombstone(made->id));
   EXPECT_TRUE(store_->tombstones(on->id).empty());
+}
+
+TEST_P(StoreTest, AForgottenVmsMemoryIsFreeOnceItsNodeHasConfirmedTheEnd) {
+  const HostPtr on = host();
+  const VmPtr made = running("web", on);
+  const VmPtr ended = running("ended", on);
+  store_->apply_report(on->id, report(ended, VmState::shutdown, 2));
+  ASSERT_TRUE(store_->remove_vm(made->id, Removal::with_tombstone));
+  ASSERT_TRUE(store_->remove_vm(ended->id, Removal::with_tombstone));
+  BeginJob large = job(vm("large"), Action::start);
+  large.placement = Placement{on->id, "qemu", 950, 1000};
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_EQ(store_->reservations().size(), 1u) << "of the one that may still run";
+    EXPECT_EQ(store_->reservations()[0].host_id, on->id);
+    EXPECT_EQ(store_->reservations()[0].memory, 100);
+    EXPECT_EQ(store_->begin_job(large).error().reason, "no-host-fits");
+    open();
+  }
+  ASSERT_TRUE(store_->drop_tombstone(ended->id));
+  EXPECT_EQ(store_->reservations().size(), 1u);
+  ASSERT_TRUE(store_->drop_tombstone(made->id));
+  EXPECT_TRUE(store_->reservations().empty());
+  open();
+  EXPECT_TRUE(store_->reservations().empty());
+  EXPECT_TRUE(store_->begin_job(large));
 }
 
 TEST_P(StoreTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) {
@@ -586,7 +631,9 @@ TEST_P(StoreTest, WhatEndsIsRestartedOnlyAsLongAsItIsWanted) {
   again.origin = Origin::policy;
   ASSERT_TRUE(store_->set_desired(web->id, core::Action::stop));
   EXPECT_EQ(store_->begin_job(again).error().reason, "changed") << "somebody stopped it, without a job";
-  ASSERT_TRUE(store_->set_desired(web->id, core::Action::start));
+  store_->apply_report(on->id, report(web, VmState::running, 3));
+  ASSERT_TRUE(store_->set_desired(web->id, core::Action::start)) << "it runs";
+  store_->apply_report(on->id, report(web, VmState::shutdown, 4));
   ASSERT_TRUE(store_->begin_job(again));
   EXPECT_EQ(store_->begin_job(again).error().reason, "job-in-progress") << "one end, one start";
   open();

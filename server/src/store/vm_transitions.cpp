@@ -1,5 +1,7 @@
 #include "vm_transitions.hpp"
 
+#include <utility>
+
 #include "qarax/core/clock.hpp"
 
 namespace qarax::server {
@@ -65,6 +67,19 @@ bool observe_unbegun(VmRecord& vm, const core::VmReport& answer, WallTime now) {
   vm.observed.status.state = VmState::created;
   vm.observed.source = Source::node;
   date_unknown(vm.observed, now);
+  return true;
+}
+
+bool note_outdated(VmRecord& vm, const core::VmReport& report) {
+  if (report.missing || report.deleted || report.incarnation >= vm.incarnation || !vm.job_id.empty()) return false;
+  if (vm.observed.status.state != VmState::unknown || vm.observed.source != Source::server) return false;
+  std::string reason = "its node knows ";
+  reason += report.incarnation == 0 ? "no start" : "only start " + std::to_string(report.incarnation);
+  reason += " of it, and the latest was " + std::to_string(vm.incarnation);
+  if (!report.status.status_reason.empty()) reason += " (the node says: " + report.status.status_reason + ")";
+  reason += "; force-stop it, which ends whatever runs of it, or restore the node's data folder";
+  if (vm.observed.status.status_reason == reason) return false;
+  vm.observed.status.status_reason = std::move(reason);
   return true;
 }
 

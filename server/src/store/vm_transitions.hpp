@@ -31,6 +31,10 @@ bool observe(VmRecord& vm, const core::VmReport& report, ReportOf of, WallTime n
 // unknown for want of news.
 bool observe_unbegun(VmRecord& vm, const core::VmReport& answer, WallTime now);
 
+// For a report that observe() refused. If its node knows only an earlier incarnation of a VM that is unknown for want
+// of news and has no job, that is the reason from now on, and true is returned. False: the record is unchanged.
+bool note_outdated(VmRecord& vm, const core::VmReport& report);
+
 // Makes the VM unknown because the server heard nothing of it. Any report that follows counts as newer, even one that
 // was made before. `unknown_since` keeps the time of the first such call, or report, in a row.
 void lose_sight(VmRecord& vm, const std::string& reason, WallTime now);

@@ -226,6 +226,34 @@ TEST(VmTransitions, WhatIsNotHeardOfIsUnknownSinceTheFirstSilence) {
   EXPECT_EQ(vm.observed.unknown_since, kNoonText) << "the node can't say either";
 }
 
+TEST(VmTransitions, ANodeThatKnowsOnlyAnEarlierStartIsWhyItsVmIsUnknown) {
+  VmRecord vm = running_vm();
+  core::VmReport told = report(VmState::running, 1, 2);
+  EXPECT_FALSE(note_outdated(vm, told)) << "a late word of the one before";
+  lose_sight(vm, "its node can't be reached", kNoon);
+  VmRecord busy = vm;
+  busy.job_id = "start";
+  EXPECT_FALSE(note_outdated(busy, told)) << "the start may still get there";
+  EXPECT_FALSE(note_outdated(vm, report(VmState::running, 1, 3)));
+  ASSERT_FALSE(observe(vm, told));
+  ASSERT_TRUE(note_outdated(vm, told));
+  EXPECT_EQ(vm.observed.status.state, VmState::unknown);
+  EXPECT_EQ(
+      vm.observed.status.status_reason,
+      "its node knows only start 2 of it, and the latest was 3; force-stop it, which ends whatever runs of it, or "
+      "restore the node's data folder");
+  EXPECT_EQ(vm.observed.unknown_since, kNoonText);
+  EXPECT_FALSE(note_outdated(vm, told)) << "no news";
+  told.incarnation = 0;
+  told.status.status_reason = "its document can't be read";
+  ASSERT_TRUE(note_outdated(vm, told));
+  EXPECT_EQ(vm.observed.status.status_reason.find(
+                "its node knows no start of it, and the latest was 3 (the node says: its document can't be read); "),
+            0U)
+      << vm.observed.status.status_reason;
+  EXPECT_TRUE(observe(vm, report(VmState::running, 1))) << "a word of its latest start counts as ever";
+}
+
 TEST(VmTransitions, AnyWordAfterSilenceIsNews) {
   VmRecord vm = running_vm();
   lose_sight(vm, "its node is down", kNoon);
