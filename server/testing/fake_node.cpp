@@ -255,9 +255,18 @@ int FakeNode::told_to_keep() const {
   return kept_;
 }
 
+void FakeNode::lose_keeps(int count) {
+  const std::lock_guard lock(mutex_);
+  lost_keeps_ = count;
+}
+
 void FakeNode::keep(const std::string& id, const std::string& name, const RawJson& words, std::int64_t edition) {
   const std::lock_guard lock(mutex_);
   ++kept_;
+  if (lost_keeps_ > 0) {
+    --lost_keeps_;
+    return;
+  }
   const auto vm = vms_.find(id);
   if (vm == vms_.end() || (edition > 0 && edition < vm->second.given.keep_edition)) return;
   vm->second.given.name = name;

@@ -39,7 +39,8 @@ class FakeNode {
   // Queries about a VM fail with it; without a reason: as if the node itself said nothing.
   void fail_reads(Error error);
 
-  void refuse(Error error);  // the plugin's error for every resolve; code ok: none
+  void lose_keeps(int count);  // the next keep() calls keep nothing, as if its disk were full
+  void refuse(Error error);    // the plugin's error for every resolve; code ok: none
 
   // -- what it has seen --
   std::map<std::string, VmState> vms() const;
@@ -128,6 +129,7 @@ class FakeNode {
   std::multiset<core::Action> done_;
   int lost_replies_ = 0;
   int kept_ = 0;
+  int lost_keeps_ = 0;
   int collected_ = 0;
   std::vector<core::Leftover> leftovers_;
   bool hangs_ = false;

@@ -1,9 +1,11 @@
 // Sends nodes what they keep of their VMs for the server (keep.hpp) when it changes between two starts: a name, a
-// description, tags. Best effort; repeated when a node comes back.
+// description, tags. Repeated until the node reports that it keeps them: the call may be lost, or the node's disk full.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "fleet.hpp"
@@ -14,8 +16,9 @@ namespace qarax::server {
 // Used by one thread only.
 class Keeper {
  public:
-  // Borrows both.
-  Keeper(const StoreReads& store, const Fleet& nodes) : store_(store), nodes_(nodes) {}
+  // Borrows both. `again_after`: how long a node has to report that it keeps what it was told.
+  Keeper(const StoreReads& store, const Fleet& nodes, std::chrono::milliseconds again_after = std::chrono::seconds(10))
+      : store_(store), nodes_(nodes), again_after_(again_after) {}
 
   // Sends what differs from what the nodes report that they keep; called regularly.
   void look();
@@ -23,8 +26,13 @@ class Keeper {
  private:
   const StoreReads& store_;
   const Fleet& nodes_;
-  std::uint64_t seen_ = 0;                          // StoreReads::changes() of the last complete look
-  std::map<std::string, std::uint64_t> looked_at_;  // version of the record, by VM id
+  const std::chrono::milliseconds again_after_;
+  struct Looked {
+    std::uint64_t version = 0;                                       // of the record
+    std::optional<std::chrono::steady_clock::time_point> told_at{};  // unset: the node has nothing to be told
+  };
+  std::uint64_t seen_ = 0;                // StoreReads::changes() of the last complete look
+  std::map<std::string, Looked> looked_;  // by VM id
 };
 
 }  // namespace qarax::server

@@ -166,6 +166,23 @@ TEST_P(OrchestratorTest, ANodeKeepsWhatTheServerWouldWantBackAlsoWhenThatChanges
   EXPECT_EQ(node_.told_to_keep(), 2) << "each once, and never what a start brought along";
 }
 
+TEST_P(OrchestratorTest, WordsThatANodeCouldNotKeepAreSentAgain) {
+  const std::string id = vm("web");
+  ASSERT_TRUE(act(id, Action::start));
+  const auto told = [&](int times) {
+    wait_until("the node is told " + std::to_string(times) + " times", [&] { return node_.told_to_keep() == times; });
+  };
+  node_.lose_keeps(2);
+  ASSERT_TRUE(Editor(*store_, *nodes_).edit_vm({id, R"({"description":"words"})", std::nullopt}));
+  told(1);  // by the orchestrator, whose next try is in seconds
+  Keeper keeper(*store_, *nodes_, std::chrono::milliseconds(0));
+  keeper.look();
+  told(2);
+  keeper.look();
+  told(3);
+  EXPECT_NE(node_.survey({}).vms.at(0).keep.text.find("words"), std::string::npos);
+}
+
 TEST_P(OrchestratorTest, WordsThatANodeWasToldLaterAreNotReplacedByWhatIsWrittenHere) {
   const std::string id = vm("web");
   ASSERT_TRUE(act(id, Action::start));
