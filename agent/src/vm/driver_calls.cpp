@@ -11,8 +11,10 @@ DriverCall call_for(const std::shared_ptr<Vm>& vm, const CallLimits& limits, con
   return call;
 }
 
-DriverCall call_for(const std::shared_ptr<Vm>& vm, const Operation& operation) {
-  return call_for(vm, {operation.command.deadline_ns, operation.cancel_fd()}, operation.command.request_id);
+DriverCall call_for(const std::shared_ptr<Vm>& vm, const Command& command, int cancel_fd, ProgressFeed& progress) {
+  DriverCall call = call_for(vm, {command.deadline_ns, cancel_fd}, command.request_id);
+  call.progress = progress.of(vm->id, command.revision);
+  return call;
 }
 
 DriverCall call_to_undo(const std::shared_ptr<Vm>& vm, std::int64_t limit_ms) {

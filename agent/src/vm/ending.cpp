@@ -1,6 +1,7 @@
 // How a VM ends, on its strand: stopped, killed or deleted, and what is known of one that ended by itself.
 #include <csignal>
 
+#include "liveness.hpp"
 #include "manager.hpp"
 #include "patience.hpp"
 #include "qarax/core/logging.hpp"
@@ -13,25 +14,7 @@ namespace {
 
 constexpr std::int64_t kLastMomentMs = 1'000;  // how long a VMM may still run after its plugin reported the end
 
-void explain_end(VmStatus& status) {
-  if (!status.status_reason.empty() || !status.exit) return;
-  if (status.exit->kind == ExitKind::signaled)
-    status.status_reason = "the VMM was killed by signal " + std::to_string(status.exit->signal);
-  if (status.exit->kind == ExitKind::exited)
-    status.status_reason = "the VMM exited with code " + std::to_string(status.exit->code);
-  if (status.exit->kind == ExitKind::unknown)
-    status.status_reason = "the VMM is gone and nothing recorded how it ended (supervisor lost)";
-}
-
 }  // namespace
-
-VmStatus Manager::ended_without_plugin(const Result<Process>& process) {
-  VmStatus status;
-  status.state = VmState::shutdown;
-  if (process && !process->alive) status.exit = process->exit;
-  explain_end(status);
-  return status;
-}
 
 // The status of a VMM that is gone, in the plugin's words if the plugin can be asked.
 VmStatus Manager::ended_status(const VmPtr& vm) {
@@ -66,8 +49,7 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
     return status_with(VmState::shutdown, "killed on request; its folder's document can't be read, delete it");
   }
-  DriverCall call = call_for(vm, {command.deadline_ns, cancel_fd}, command.request_id);
-  call.progress = progress_.of(vm->id, command.revision);
+  const DriverCall call = call_for(vm, command, cancel_fd, progress_);
   auto driver = drivers_.find(vm->document.hypervisor);
   auto args = args_for(*vm, processes_);
   Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked", "hypervisor-unavailable");
@@ -124,25 +106,6 @@ Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
                             vm->id, vm->document.hypervisor);
   stopped.status_reason = "its plugin called it stopped while its VMM still ran; the VMM was killed";
   return Ok{};
-}
-
-bool Manager::lives(const std::string& vm, std::int64_t incarnation) {
-  const auto process = processes_.find({vm, incarnation});
-  if (process) return process->alive;
-  // UNAVAILABLE: a supervisor is up and hasn't recorded yet what it started. FAILED_PRECONDITION: the record
-  // contradicts what is there. The record may be unreadable, too, or the end not be recorded yet.
-  const Code code = process.error().code;
-  return code == Code::unavailable || code == Code::failed_precondition ||
-         (code != Code::not_found && processes_.is_supervised(vm));
-}
-
-VmStatus Manager::believed(const std::string& vm, std::int64_t incarnation, VmStatus said) {
-  if (core::has_vmm(said.state) && said.status_reason.empty() && processes_.has_lost_supervisor(vm, incarnation))
-    said.status_reason =
-        "its supervisor is gone, and with it its console and its VMM's exit code, until its next start";
-  if (core::may_have_vmm(said.state) || !lives(vm, incarnation)) return said;
-  return status_with(VmState::unknown, "its plugin says that it is " + std::string(to_string(said.state)) +
-                                           " while its VMM runs; force-stop or delete it");
 }
 
 // Without a folder nothing names the VM's processes, so the host is searched for them.

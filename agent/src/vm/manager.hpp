@@ -3,8 +3,8 @@
 // is held across a call of a driver.
 //
 // The manager decides what is done and in which order. Other classes do the rest: Strand runs a VM's tasks, Reports
-// holds and publishes what is known of a VM, Recovery finds out what is true of a VM after a restart, Snapshots takes
-// and drops snapshots, BootGate limits concurrent boots, Journal and VmFolder store a VM on disk.
+// holds and publishes what is known of a VM, Recovery finds out what is true of a VM after a restart, Starting makes a
+// VMM, Snapshots takes and drops snapshots, BootGate limits concurrent boots, Journal and VmFolder store a VM on disk.
 #pragma once
 
 #include <atomic>
@@ -23,6 +23,7 @@
 #include "questions.hpp"
 #include "reports.hpp"
 #include "snapshots.hpp"
+#include "starting.hpp"
 #include "timers.hpp"
 #include "tombstones.hpp"
 #include "vm.hpp"
@@ -63,7 +64,9 @@ class Manager final : public VmManager {
   std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) override;
   std::vector<core::Leftover> leftovers(bool collect, const std::vector<std::string>& owned) override;
   HostShutdown stop_guests(std::int64_t timeout_ms) override;
-  Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) override;
+  Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) override {
+    return starting_.resolve(document, deadline_ns);
+  }
   Result<std::string> run_dir(const std::string& vm) override;
 
   // Called by the process service's exit listener and by the plugins' notify, on any thread. Both only enqueue a task
@@ -129,29 +132,13 @@ class Manager final : public VmManager {
   void tell_failure(const Command& command, Error& error) const;
   static void keep_result(const VmPtr& vm, const Command& command, const VmStatus& after, const Status& outcome);
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
-  // The plugin call of a command; it reports how far the command is.
-  DriverCall call_of(const VmPtr& vm, const Operation& operation);
   // Fails unless the plugin reports the state that the command leads to.
   static Status check_arrival(const Command& command, const VmStatus& said);
   Status note_intent(const VmPtr& vm, const Command& command);
   VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
 
-  // starting.cpp, on the VM's strand (resolve(), which is public, on its caller's thread)
-  BootFiles found(BootFiles boot) const;
-  static std::string missing_of(const BootFiles& boot);  // the first file that doesn't exist; empty: all exist
-  Result<BootFiles> boot_files_of(const VmPtr& vm, const core::StartCommand& wanted);
-  Status check_incarnation(const VmPtr& vm, const Command& command);
-  Result<VmStatus> start(const VmPtr& vm, Operation& operation);
-  Result<VmStatus> restore(const VmPtr& vm, const Operation& operation);
-  void forget_unused(const VmPtr& vm, bool boot_files, bool machine);
-  Status note_start(const VmPtr& vm, const Command& command, const VmDocument& document);
-  using Launch = std::function<Result<VmStatus>(DriverCall& call, const StartArgs& args)>;
-  Result<VmStatus> launch(const VmPtr& vm, const Operation& operation, const Launch& how,
-                          std::optional<Result<BootGate::Turn>> turn = std::nullopt);
-
   // ending.cpp, on the VM's strand
   VmStatus ended_status(const VmPtr& vm);
-  static VmStatus ended_without_plugin(const Result<Process>& process);
   // `timeout_ms`: instead of what the command's document says.
   Result<VmStatus> stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode,
                         std::optional<std::int64_t> timeout_ms = std::nullopt);
@@ -159,10 +146,6 @@ class Manager final : public VmManager {
   bool may_run(const VmPtr& vm);
   Status end_strays(const VmPtr& vm);
   Status end_what_lives(const VmPtr& vm, VmStatus& stopped);
-  // Any thread: whether the incarnation has a VMM, or may have one in a moment.
-  bool lives(const std::string& vm, std::int64_t incarnation);
-  // Any thread: corrects what the plugin says of the incarnation. A VM whose VMM lives is never reported as shutdown.
-  VmStatus believed(const std::string& vm, std::int64_t incarnation, VmStatus said);
   void end_late(const VmPtr& vm);
   Status remove(const VmPtr& vm, const Command& command);
 
@@ -211,11 +194,11 @@ class Manager final : public VmManager {
   Options options_;
   Drivers& drivers_;
   ProcessService& processes_;
-  BootFilesProvider& boot_files_;
   const core::Clock& clock_;
   Reports reports_;
   const Snapshots snapshots_;
   ProgressFeed progress_;
+  Starting starting_;
   const std::string vms_dir_;
   Tombstones tombstones_;
 
@@ -230,9 +213,6 @@ class Manager final : public VmManager {
 
   InFlight in_flight_;
   Questions about_vms_{16};
-  // By hypervisor, for all VMs together: nothing else bounds how many dry runs there are. Two that a plugin never ends
-  // refuse every further one of that hypervisor; starts resolve on their VM's strand and aren't refused by it.
-  Questions of_resolve_{32};
 
   BootGate gate_;
   core::WorkerPool pool_;  // its threads use all of the above and timers_, so the destructor stops them first

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "command_document.hpp"
+#include "liveness.hpp"
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
 #include "redact.hpp"
@@ -128,7 +129,7 @@ std::optional<CommandResult> Manager::carry_out(const VmPtr& vm, const Operation
   if (!said)
     return conclude_failure(vm, *operation, before,
                             std::move(said).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
-  const VmStatus after = believed(vm->id, vm->document.incarnation, std::move(*said));
+  const VmStatus after = believed(processes_, vm->id, vm->document.incarnation, std::move(*said));
   CommandResult result = conclude(vm, *operation, after, Ok{});
   const bool ends = command.action == core::Action::stop || command.action == core::Action::force_stop;
   if (!ends) note_end_meanwhile(vm, before, after);
@@ -194,7 +195,7 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
     const CallLimits limits = CallLimits{}.within_ms(options_.call_ms);
     if (driver && args)
       if (auto seen = (*driver)->inspect(call_for(vm, limits), *args))
-        return believed(vm->id, vm->document.incarnation, std::move(*seen));
+        return believed(processes_, vm->id, vm->document.incarnation, std::move(*seen));
   }
   if (process && !process->alive) return ended_status(vm);
   return status_with(VmState::unknown,
@@ -203,16 +204,10 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
                          "and a VM that stays so can be force-stopped or deleted");
 }
 
-DriverCall Manager::call_of(const VmPtr& vm, const Operation& operation) {
-  DriverCall call = call_for(vm, operation);
-  call.progress = progress_.of(vm->id, operation.command.revision);
-  return call;
-}
-
 Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   const Command& command = operation.command;
-  if (command.action == core::Action::start) return start(vm, operation);
-  if (command.action == core::Action::restore) return restore(vm, operation);
+  if (command.action == core::Action::start) return starting_.start(vm, operation);
+  if (command.action == core::Action::restore) return starting_.restore(vm, operation);
   // This needs no intent: a snapshot loses its name first, so that a restarted agent has nothing to take up again.
   if (command.action == core::Action::drop_snapshot) return snapshots_.drop(vm, command);
   // The lifecycle also allows a resize of a VM that doesn't run, but that is a matter of the server's alone.
@@ -227,7 +222,7 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   if (command.action == core::Action::force_stop) return stop(vm, command, operation.cancel_fd(), StopMode::force);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
   QARAX_TRY(const VmArgs args, args_for(*vm, processes_));
-  const DriverCall call = call_of(vm, operation);
+  const DriverCall call = call_for(vm, command, operation.cancel_fd(), progress_);
   switch (command.action) {
     case core::Action::pause:
     case core::Action::resume: {

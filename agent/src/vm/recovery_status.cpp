@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "interrupted.hpp"
+#include "liveness.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "recovery.hpp"
@@ -69,11 +70,11 @@ VmStatus Manager::Recovery::status_after_reboot() {
 
 Result<VmStatus> Manager::Recovery::status_in_this_boot() {
   // The journal is believed where no process contradicts it.
-  if (was_shutdown() && !manager_.lives(vm_->id, vm_->document.incarnation)) return *before_;
+  if (was_shutdown() && !lives(manager_.processes_, vm_->id, vm_->document.incarnation)) return *before_;
   // The process is watched before the plugin is asked, so that an end in between is seen.
   manager_.processes_.adopt(vm_->id, vm_->document.incarnation);
   QARAX_TRY(VmStatus status, told_by_plugin());
-  status = manager_.believed(vm_->id, vm_->document.incarnation, std::move(status));
+  status = believed(manager_.processes_, vm_->id, vm_->document.incarnation, std::move(status));
   if (status.state != VmState::shutdown) return status;
   if (!status.exit || status.status_reason.empty()) {
     VmStatus told = manager_.ended_status(vm_);

@@ -2,6 +2,7 @@
 // answer.
 #include <utility>
 
+#include "liveness.hpp"
 #include "manager.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
@@ -152,7 +153,7 @@ void Manager::look(const VmPtr& vm) {
     QARAX_TRY(const VmArgs args, args_for(*vm, processes_));
     const OwnCall asked(*this, vm, options_.call_ms);
     QARAX_TRY(VmStatus said, driver->inspect(asked.call(), args));
-    return believed(vm->id, vm->document.incarnation, std::move(said));
+    return believed(processes_, vm->id, vm->document.incarnation, std::move(said));
   }();
   if (!seen) {
     if (state == VmState::unknown) return;
