@@ -23,4 +23,7 @@ DriverCall call_to_undo(const std::shared_ptr<Vm>& vm, std::int64_t limit_ms = k
 // On the VM's strand. Names the VM's current incarnation. Fails if its handle can't be read.
 Result<VmArgs> args_for(const Vm& vm, const ProcessService& processes);
 
+// Fails unless the plugin reports the state that the command leads to.
+Status check_arrival(const Command& command, const VmStatus& said);
+
 }  // namespace qarax::agent

@@ -22,6 +22,8 @@ Manager::Manager(Options options, Drivers& drivers, ProcessService& processes, B
       snapshots_(processes_, reports_, clock_, options_.data_dir),
       progress_(clock_, [this](std::int64_t ms, std::function<void()> work) { timers_.in_ms(ms, std::move(work)); }),
       starting_(drivers_, processes_, boot_files, reports_, progress_, options_.data_dir),
+      own_calls_(reports_, timers_, options_.grace_ms),
+      ending_(drivers_, processes_, progress_, own_calls_, {options_.stop_timeout_ms, options_.call_ms}),
       vms_dir_(options_.data_dir + "/vms"),
       tombstones_(options_.data_dir + "/tombstones"),
       gate_(options_.cold_boots),

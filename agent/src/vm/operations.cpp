@@ -197,7 +197,7 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
       if (auto seen = (*driver)->inspect(call_for(vm, limits), *args))
         return believed(processes_, vm->id, vm->document.incarnation, std::move(*seen));
   }
-  if (process && !process->alive) return ended_status(vm);
+  if (process && !process->alive) return ending_.ended_status(vm);
   return status_with(VmState::unknown,
                      "its " + std::string(core::to_string(command.action)) +
                          " failed and its VMM can't be asked what is true; it is asked again now and then, "
@@ -218,8 +218,9 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   if (command.action == core::Action::resize)
     if (auto wanted = resize_command_in(command.document); !wanted) return std::move(wanted).error();
   QARAX_CHECK(note_intent(vm, command));
-  if (command.action == core::Action::stop) return stop(vm, command, operation.cancel_fd(), StopMode::graceful);
-  if (command.action == core::Action::force_stop) return stop(vm, command, operation.cancel_fd(), StopMode::force);
+  if (command.action == core::Action::stop) return ending_.stop(vm, command, operation.cancel_fd(), StopMode::graceful);
+  if (command.action == core::Action::force_stop)
+    return ending_.stop(vm, command, operation.cancel_fd(), StopMode::force);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
   QARAX_TRY(const VmArgs args, args_for(*vm, processes_));
   const DriverCall call = call_for(vm, command, operation.cancel_fd(), progress_);
@@ -242,17 +243,6 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
     default:
       return make_error(Code::unimplemented, "this node can't " + std::string(core::to_string(command.action)));
   }
-}
-
-Status Manager::check_arrival(const Command& command, const VmStatus& said) {
-  const VmState wanted = core::target(command.action).value_or(VmState::shutdown);
-  if (said.state == wanted) return Ok{};
-  // The guest may power off at the same moment.
-  if (said.state == VmState::shutdown) return core::refusal(command.action, said.state, command.vm);
-  return make_error(Code::internal,
-                    "the plugin says that VM " + command.vm + " is " + std::string(to_string(said.state)) +
-                        " after its " + std::string(core::to_string(command.action)),
-                    "vmm-failed");
 }
 
 // A command that ends a VM goes on without its record: it has to work on a full disk and with a damaged folder, too.
