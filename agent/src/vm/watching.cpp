@@ -10,7 +10,7 @@
 namespace qarax::agent {
 
 namespace {
-constexpr int kRetryMs = 1'000;
+constexpr int kExitRetryMs = 1'000;
 
 // A VM that was started under another boot identity may run in another PID namespace, where this agent can see nothing
 // but the exit that its supervisor recorded. Without that record a free supervisor lock only says that nobody watches
@@ -65,7 +65,7 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
                                core::log_value(error.message));
     // A damaged record stays damaged. A control group empties in time, and a supervisor writes how its VMM ended.
     if (error.code == Code::data_loss) return;
-    timers_.in_ms(kRetryMs,
+    timers_.in_ms(kExitRetryMs,
                   [this, vm, incarnation] { enqueue(vm, [this, vm, incarnation] { saw_exit(vm, incarnation); }); });
     return;
   }
