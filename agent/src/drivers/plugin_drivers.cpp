@@ -9,58 +9,35 @@ namespace qarax::agent {
 
 namespace {
 
+// Narrows a plugin to what the manager asks of it.
 class PluginDriver final : public Driver {
  public:
   explicit PluginDriver(core::LoadedHypervisor& plugin) : plugin_(plugin) {}
   std::string version() const override { return plugin_.version(); }
   Result<VmSpec> resolve(const DriverCall& call, const ResolveArgs& args) override {
-    return plugin_.resolve(context(call), args);
+    return plugin_.resolve(call, args);
   }
-  Result<VmStatus> start(const DriverCall& call, const StartArgs& args) override {
-    return plugin_.start(context(call), args);
-  }
-  Result<VmStatus> stop(const DriverCall& call, const StopArgs& args) override {
-    return plugin_.stop(context(call), args);
-  }
-  Result<VmStatus> inspect(const DriverCall& call, const VmArgs& args) override {
-    return plugin_.inspect(context(call), args);
-  }
-  Result<VmStatus> recover(const DriverCall& call, const VmArgs& args) override {
-    return plugin_.recover(context(call), args);
-  }
-  Result<VmStatus> pause(const DriverCall& call, const VmArgs& args) override {
-    return plugin_.pause(context(call), args);
-  }
-  Result<VmStatus> resume(const DriverCall& call, const VmArgs& args) override {
-    return plugin_.resume(context(call), args);
-  }
-  Result<VmStatus> reboot(const DriverCall& call, const VmArgs& args) override {
-    return plugin_.reboot(context(call), args);
-  }
+  Result<VmStatus> start(const DriverCall& call, const StartArgs& args) override { return plugin_.start(call, args); }
+  Result<VmStatus> stop(const DriverCall& call, const StopArgs& args) override { return plugin_.stop(call, args); }
+  Result<VmStatus> inspect(const DriverCall& call, const VmArgs& args) override { return plugin_.inspect(call, args); }
+  Result<VmStatus> recover(const DriverCall& call, const VmArgs& args) override { return plugin_.recover(call, args); }
+  Result<VmStatus> pause(const DriverCall& call, const VmArgs& args) override { return plugin_.pause(call, args); }
+  Result<VmStatus> resume(const DriverCall& call, const VmArgs& args) override { return plugin_.resume(call, args); }
+  Result<VmStatus> reboot(const DriverCall& call, const VmArgs& args) override { return plugin_.reboot(call, args); }
   Result<VmStatus> resize(const DriverCall& call, const ResizeArgs& args) override {
-    return plugin_.resize(context(call), args);
+    return plugin_.resize(call, args);
   }
   Result<VmStatus> snapshot(const DriverCall& call, const SnapshotArgs& args) override {
-    return plugin_.snapshot(context(call), args);
+    return plugin_.snapshot(call, args);
   }
   Result<VmStatus> restore(const DriverCall& call, const StartArgs& args) override {
-    return plugin_.restore(context(call), args);
+    return plugin_.restore(call, args);
   }
   Result<Counters> counters(const DriverCall& call, const VmArgs& args) override {
-    return plugin_.counters(context(call), args);
+    return plugin_.counters(call, args);
   }
 
  private:
-  static core::CallContext context(const DriverCall& call) {
-    core::CallContext out;
-    out.deadline_ns = call.deadline_ns;
-    out.cancel_fd = call.cancel_fd;
-    out.request_id = call.request_id;
-    out.keep = call.keep;
-    out.fds = call.fds;
-    out.progress = call.progress;
-    return out;
-  }
   core::LoadedHypervisor& plugin_;
 };
 

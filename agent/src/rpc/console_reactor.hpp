@@ -98,10 +98,10 @@ class LiveConsole : public Base, public LiveCall {
   }
   void OnCancel() override { end(grpc::Status::CANCELLED); }
   void OnDone() override {
-    // The link's destructor joins its thread, which may be the caller of this, so the service's thread deletes the
+    // The link's destructor joins its thread, which may be the caller of this, so the events' thread deletes the
     // object.
-    service_.forget(this);
-    service_.later([this] {
+    service_.live_calls().remove_console(*this);
+    service_.live_calls().later([this] {
       { const std::lock_guard last(mutex_); }  // waits until the thread that finished the call has released it
       delete this;
     });

@@ -4,7 +4,6 @@
 #include "console_reactor.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
-#include "qarax/core/threads.hpp"
 #include "qarax/plugin/call.hpp"
 #include "qarax/plugin/call_args.hpp"
 #include "records.hpp"
@@ -16,8 +15,6 @@ namespace qarax::agent {
 namespace {
 
 constexpr int kProtocol = 1;
-
-grpc::Status shutting_down() { return {grpc::StatusCode::UNAVAILABLE, "the node agent is shutting down"}; }
 
 template <class Chunk>
 class RefuseStream final : public grpc::ServerWriteReactor<Chunk> {
@@ -33,122 +30,33 @@ NodeService::NodeService(VmManager& vms, AuthorityStore& authority, DescribeNode
       authority_(authority),
       describe_(std::move(describe)),
       options_(std::move(options)),
-      worker_([this] { work(); }),
-      heart_([this] { beat(); }),
+      live_(std::chrono::milliseconds(options_.heartbeat_ms),
+            [this] {
+              node::v1::Event event;
+              event.set_node_info(encode(describe_()));
+              return event;
+            }),
       asking_("ask", 1, options_.most_asking),
       questions_("question", 1, options_.most_questions),
       guests_("guests", 0, 1) {
-  vms_.on_progress([this](const core::CommandProgress& progress) { command_progressed(progress); });
+  vms_.on_progress(
+      [this](const core::CommandProgress& progress) { live_.progressed(progress.vm, event_of(progress)); });
 }
 
 NodeService::~NodeService() {
   vms_.on_progress(nullptr);
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    ended_ = true;
-  }
-  changed_.notify_all();
   asking_.stop();
   questions_.stop();
   guests_.stop();
-  heart_.join();
-  worker_.join();
-}
-
-void NodeService::work() {
-  core::name_this_thread("events");
-  std::unique_lock lock(mutex_);
-  while (!ended_ || !queue_.empty()) {
-    changed_.wait(lock, [&] { return ended_ || !queue_.empty(); });
-    while (!queue_.empty()) {
-      auto task = std::move(queue_.front());
-      queue_.pop_front();
-      lock.unlock();
-      core::guarded("events", task);
-      lock.lock();
-    }
-  }
-}
-
-void NodeService::beat() {
-  core::name_this_thread("heartbeat");
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    changed_.wait_for(lock, std::chrono::milliseconds(options_.heartbeat_ms), [&] { return stopping_; });
-    core::guarded("heartbeat", [&] {
-      node::v1::Event event;
-      event.mutable_heartbeat();
-      for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
-      for (LiveCall* console : consoles_) console->look_at_clock();
-    });
-  }
-}
-
-void NodeService::later(std::function<void()> task) {
-  {
-    const std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(task));
-  }
-  changed_.notify_all();
-}
-
-void NodeService::node_changed() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (std::exchange(describing_, true)) return;
-  }
-  later([this] {
-    {
-      const std::lock_guard lock(mutex_);
-      describing_ = false;
-    }
-    node::v1::Event event;
-    event.set_node_info(encode(describe_()));
-    const std::lock_guard lock(mutex_);
-    for (WatchReactor* watcher : watchers_) watcher->enqueue(event);
-  });
-}
-
-void NodeService::command_progressed(const core::CommandProgress& progress) {
-  const node::v1::Event event = event_of(progress);
-  const std::lock_guard lock(mutex_);
-  for (WatchReactor* watcher : watchers_) watcher->enqueue_progress(progress.vm, event);
-}
-
-void NodeService::end_streams() {
-  const std::lock_guard lock(mutex_);
-  stopping_ = true;
-  changed_.notify_all();
-  for (WatchReactor* watcher : watchers_) watcher->end(shutting_down());
-  for (LiveCall* console : consoles_) console->end(shutting_down());
-}
-
-void NodeService::remember(LiveCall* console) {
-  const std::lock_guard lock(mutex_);
-  consoles_.insert(console);
-  if (stopping_) console->end(shutting_down());
-}
-
-void NodeService::forget(LiveCall* console) {
-  const std::lock_guard lock(mutex_);
-  consoles_.erase(console);
 }
 
 // A server that is no longer obeyed must not go on believing that it sees and commands this node.
 void NodeService::end_other_watchers(const AuthorityClaim& obeyed) {
-  const Error replaced = make_error(Code::aborted,
-                                    "another server was greeted meanwhile: the node obeys term " +
-                                        std::to_string(obeyed.term) + " of cluster " + obeyed.cluster_id,
-                                    "stale-term");
-  const std::lock_guard lock(mutex_);
-  for (WatchReactor* watcher : watchers_)
-    if (!(watcher->claim() == obeyed)) watcher->end(to_status(replaced));
-}
-
-void NodeService::forget(WatchReactor* watcher) {
-  const std::lock_guard lock(mutex_);
-  watchers_.erase(watcher);
+  live_.end_watches_except(obeyed,
+                           to_status(make_error(Code::aborted,
+                                                "another server was greeted meanwhile: the node obeys term " +
+                                                    std::to_string(obeyed.term) + " of cluster " + obeyed.cluster_id,
+                                                "stale-term")));
 }
 
 Status NodeService::authenticate(const grpc::CallbackServerContext& context) const {
@@ -260,24 +168,16 @@ grpc::ServerWriteReactor<node::v1::Event>* NodeService::Watch(grpc::CallbackServ
                                                               const node::v1::WatchRequest* request) {
   if (const Status admitted = admit(*context, request->authority()); !admitted)
     return new RefuseStream<node::v1::Event>(admitted.error());
-  auto* reactor = new WatchReactor(*this, claim_of(request->authority()));
-  bool stopping = false;
-  {
-    const std::lock_guard lock(mutex_);
-    stopping = stopping_;
-    if (!stopping) watchers_.insert(reactor);
-  }
-  if (stopping)
-    reactor->end(shutting_down());
-  else
-    reactor->begin();
+  auto* reactor = new WatchReactor(vms_, live_, options_.session, claim_of(request->authority()));
+  const bool goes_on = live_.add_watch(*reactor);  // gRPC calls the reactor back only after this function has returned
+  if (goes_on) reactor->begin();
   // The new watcher hears of the commands under way now: their progress may not change for a while. No lock is held
-  // while the progress is asked for, because its listener takes ours under its own.
-  if (!stopping) reactor->begin_progress(vms_.progress());
+  // while the progress is asked for, because its listener takes that of the live calls under its own.
+  if (goes_on) reactor->begin_progress(vms_.progress());
   // A greeting that came in between has ended the streams of other servers, but this one wasn't among them yet.
   if (const Status still = authority_.check(reactor->claim()); !still) reactor->end(to_status(still.error()));
   // Tell what has changed since the greeting, when there was no stream yet to tell it on.
-  if (!stopping) node_changed();
+  if (goes_on) node_changed();
   return reactor;
 }
 
@@ -292,7 +192,7 @@ grpc::ServerWriteReactor<node::v1::ConsoleChunk>* NodeService::ReadConsole(grpc:
   if (request->follow() && is_console_open(*dir)) {
     auto* reactor = new FollowReactor(*this);
     reactor->open(*request);
-    remember(reactor);  // gRPC calls the reactor back only after this function has returned
+    live_.add_console(*reactor);  // gRPC calls the reactor back only after this function has returned
     return reactor;
   }
   auto* reactor = new ReadConsoleReactor;
@@ -308,7 +208,7 @@ grpc::ServerBidiReactor<node::v1::ConsoleInput, node::v1::ConsoleChunk>* NodeSer
     reactor->end(to_status(known.error()));
   else
     reactor->begin();
-  remember(reactor);
+  live_.add_console(*reactor);
   return reactor;
 }
 

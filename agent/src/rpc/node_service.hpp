@@ -1,17 +1,13 @@
-// qarax.node.v1 over gRPC's callback API: only code mapping, authority and deadlines. VmManager does the work.
+// qarax.node.v1 over gRPC's callback API: only code mapping, authority and deadlines. VmManager does the work, and
+// LiveCalls holds the calls that go on.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <functional>
-#include <memory>
-#include <mutex>
-#include <set>
 #include <string>
-#include <thread>
 
 #include "authority.hpp"
+#include "live_calls.hpp"
 #include "qarax/core/documents.hpp"
 #include "qarax/core/once_a_second.hpp"
 #include "qarax/core/worker_pool.hpp"
@@ -19,16 +15,6 @@
 #include "vm_manager.hpp"
 
 namespace qarax::agent {
-
-class WatchReactor;
-
-// A call that goes on until it is ended.
-class LiveCall {
- public:
-  virtual ~LiveCall() = default;
-  virtual void end(const grpc::Status& status) = 0;  // any thread
-  virtual void look_at_clock() {}                    // regularly, on the heartbeat's thread; must be quick
-};
 
 class NodeService final : public node::v1::Node::CallbackService {
  public:
@@ -48,13 +34,11 @@ class NodeService final : public node::v1::Node::CallbackService {
   ~NodeService() override;
 
   // A plugin has described itself anew: tells every watcher. Any thread; only enqueues.
-  void node_changed();
-  // A command has come further: tells every watcher. Any thread; only enqueues.
-  void command_progressed(const core::CommandProgress& progress);
+  void node_changed() { live_.node_changed(); }
   // For work that may block on a disk or a supervisor, and waits for no plugin. Any thread; only enqueues.
   void ask(std::function<void()> work) { asking_.post(std::move(work)); }
   // Ends every stream. Call it before grpc::Server::Shutdown, which would wait for them.
-  void end_streams();
+  void end_streams() { live_.end_all(); }
 
   grpc::ServerUnaryReactor* Hello(grpc::CallbackServerContext* context, const node::v1::HelloRequest* request,
                                   node::v1::HelloReply* reply) override;
@@ -95,18 +79,10 @@ class NodeService final : public node::v1::Node::CallbackService {
   Status admit(const grpc::CallbackServerContext& context, const node::v1::Authority& authority) const;
   Status authenticate(const grpc::CallbackServerContext& context) const;
   VmManager& vms() { return vms_; }
-  const std::string& session() const { return options_.session; }
   std::int64_t first_message_ms() const { return options_.first_message_ms; }
-  void forget(WatchReactor* watcher);
-  // end_streams() ends the call as long as it is remembered; at once if the streams were ended before.
-  void remember(LiveCall* console);
-  void forget(LiveCall* console);
-  // Runs `work` on the service's own thread, in order, until the service is destroyed.
-  void later(std::function<void()> work);
+  LiveCalls& live_calls() { return live_; }
 
  private:
-  void work();
-  void beat();
   void end_other_watchers(const AuthorityClaim& obeyed);
 
   VmManager& vms_;
@@ -116,16 +92,7 @@ class NodeService final : public node::v1::Node::CallbackService {
 
   mutable core::OnceASecond refused_;  // limits the log of refused credentials
   std::atomic<bool> host_stops_{false};
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::set<WatchReactor*> watchers_;
-  std::set<LiveCall*> consoles_;
-  std::deque<std::function<void()>> queue_;
-  bool stopping_ = false;    // no new streams
-  bool ended_ = false;       // nobody queues any more
-  bool describing_ = false;  // a node_changed is queued already
-  std::thread worker_;
-  std::thread heart_;  // does nothing else, so that slow work doesn't make the node look dead
+  LiveCalls live_;  // outlives the pools, whose work uses it
   core::WorkerPool asking_;
   core::WorkerPool questions_;  // calls that wait for a plugin, which may hang
   core::WorkerPool guests_;     // for the host's shutdown, which must not wait behind hung plugin calls

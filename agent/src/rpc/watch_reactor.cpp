@@ -22,13 +22,13 @@ void WatchReactor::begin() {
   // Reports that arrive while the snapshot is being queued are held back, so that they follow its end. mutex_ isn't
   // held across subscribe(), because the listener takes it while VmManager holds its own lock.
   const auto snapshot =
-      service_.vms().subscribe([this](const core::VmReport& report) { enqueue(event_of(report)); }, subscription_);
+      vms_.subscribe([this](const core::VmReport& report) { enqueue(event_of(report)); }, subscription_);
   const std::lock_guard lock(mutex_);
   subscribed_ = true;
   std::deque<node::v1::Event> held;
   held.swap(backlog_);
   node::v1::Event begin;
-  begin.mutable_begin()->set_session(service_.session());
+  begin.mutable_begin()->set_session(session_);
   begin.mutable_begin()->set_vms(static_cast<std::int64_t>(snapshot.size()));
   backlog_.push_back(std::move(begin));
   for (const auto& report : snapshot) backlog_.push_back(event_of(report));
@@ -106,8 +106,8 @@ void WatchReactor::OnWriteDone(bool ok) {
 void WatchReactor::OnCancel() { end(grpc::Status::CANCELLED); }
 
 void WatchReactor::OnDone() {
-  if (subscribed_) service_.vms().unsubscribe(subscription_);
-  service_.forget(this);
+  if (subscribed_) vms_.unsubscribe(subscription_);
+  live_.remove_watch(*this);
   delete this;
 }
 

@@ -7,24 +7,28 @@
 #include <string>
 #include <vector>
 
-#include "node_service.hpp"
+#include "live_calls.hpp"
+#include "qarax/node/v1/node.grpc.pb.h"
+#include "vm_manager.hpp"
 
 namespace qarax::agent {
 
 node::v1::Event event_of(const core::VmReport& report);
 node::v1::Event event_of(const core::CommandProgress& progress);
 
-class WatchReactor final : public grpc::ServerWriteReactor<node::v1::Event> {
+class WatchReactor final : public grpc::ServerWriteReactor<node::v1::Event>, public LiveWatch {
  public:
-  WatchReactor(NodeService& service, AuthorityClaim claim) : service_(service), claim_(std::move(claim)) {}
-  const AuthorityClaim& claim() const { return claim_; }
-  void begin();                         // makes snapshot and subscription; call it once
-  void enqueue(node::v1::Event event);  // any thread; only enqueues
-  // Any thread; only enqueues. Progress is dropped where the reader lags behind: later progress replaces it.
-  void enqueue_progress(const std::string& vm, const node::v1::Event& event);
+  // `session`: of this agent.
+  WatchReactor(VmManager& vms, LiveCalls& live, std::string session, AuthorityClaim claim)
+      : vms_(vms), live_(live), session_(std::move(session)), claim_(std::move(claim)) {}
+  const AuthorityClaim& claim() const override { return claim_; }
+  void begin();  // makes snapshot and subscription; call it once
+  void enqueue(node::v1::Event event) override;
+  // Progress is dropped where the reader lags behind: later progress replaces it.
+  void enqueue_progress(const std::string& vm, const node::v1::Event& event) override;
   // Enqueues what was known when the stream began; call it once. A VM's progress that came meanwhile is newer.
   void begin_progress(const std::vector<core::CommandProgress>& known);
-  void end(const grpc::Status& status);  // any thread; may be called again
+  void end(const grpc::Status& status) override;
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
@@ -39,8 +43,10 @@ class WatchReactor final : public grpc::ServerWriteReactor<node::v1::Event> {
   static constexpr std::size_t kMaxBacklog = 65536;
   static constexpr std::size_t kMaxBeforeProgress = 1024;  // events that wait; behind more of them none is enqueued
 
-  NodeService& service_;
-  const AuthorityClaim claim_;  // of the server that watches
+  VmManager& vms_;
+  LiveCalls& live_;
+  const std::string session_;
+  const AuthorityClaim claim_;
   std::mutex mutex_;
   std::deque<node::v1::Event> backlog_;
   bool has_progress_ = false;       // begin_progress() was called

@@ -1,26 +1,18 @@
 // The hypervisors as the VM manager sees them: plugins in the agent, fakes in tests.
 #pragma once
 
-#include <cstdint>
-#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "qarax/core/plugin_host/call_context.hpp"
 #include "qarax/plugin/call_args.hpp"
 #include "qarax/result.hpp"
 
 namespace qarax::agent {
 
-struct DriverCall {
-  std::int64_t deadline_ns = 0;
-  int cancel_fd = -1;
-  std::string request_id;
-  std::function<Status(std::string_view)> keep;  // stores the plugin's handle; durable when it returns
-  std::vector<int> fds{};                        // borrowed; snapshot and restore: [0] is the snapshot's folder
-  // Hears how far the call is; unset: nobody listens. The plugin's threads call it.
-  std::function<void(std::string_view step, std::uint64_t done, std::uint64_t total)> progress{};
-};
+// A call's limits, and what the plugin may use during it.
+using DriverCall = core::CallContext;
 
 // One loaded hypervisor. Calls about one VM come one after the other, except inspect() and counters(), which may come
 // at any time; calls about different VMs run in parallel.

@@ -1,10 +1,11 @@
-// How a VM ends, on its strand: stopped, killed or deleted, and what is known of one that ended by itself.
-#include <csignal>
+#include "ending.hpp"
 
-#include "manager.hpp"
+#include <csignal>
+#include <utility>
+
+#include "liveness.hpp"
 #include "patience.hpp"
 #include "qarax/core/logging.hpp"
-#include "snapshot_folder.hpp"
 #include "steps.hpp"
 
 namespace qarax::agent {
@@ -13,33 +14,14 @@ namespace {
 
 constexpr std::int64_t kLastMomentMs = 1'000;  // how long a VMM may still run after its plugin reported the end
 
-void explain_end(VmStatus& status) {
-  if (!status.status_reason.empty() || !status.exit) return;
-  if (status.exit->kind == ExitKind::signaled)
-    status.status_reason = "the VMM was killed by signal " + std::to_string(status.exit->signal);
-  if (status.exit->kind == ExitKind::exited)
-    status.status_reason = "the VMM exited with code " + std::to_string(status.exit->code);
-  if (status.exit->kind == ExitKind::unknown)
-    status.status_reason = "the VMM is gone and nothing recorded how it ended (supervisor lost)";
-}
-
 }  // namespace
 
-VmStatus Manager::ended_without_plugin(const Result<Process>& process) {
-  VmStatus status;
-  status.state = VmState::shutdown;
-  if (process && !process->alive) status.exit = process->exit;
-  explain_end(status);
-  return status;
-}
-
-// The status of a VMM that is gone, in the plugin's words if the plugin can be asked.
-VmStatus Manager::ended_status(const VmPtr& vm) {
+VmStatus Ending::ended_status(const std::shared_ptr<Vm>& vm) {
   VmStatus status = ended_without_plugin(processes_.find({vm->id, vm->document.incarnation}));
   const auto driver = drivers_.find(vm->document.hypervisor);
   const auto args = args_for(*vm, processes_);
   if (!driver || !args) return status;
-  const OwnCall asked(*this, vm, options_.call_ms);
+  const auto asked = own_calls_.begin(vm, limits_.call_ms);
   auto seen = (*driver)->inspect(asked.call(), *args);
   if (!seen || seen->state != VmState::shutdown) return status;
   if (!seen->exit) seen->exit = std::move(status.exit);
@@ -47,17 +29,17 @@ VmStatus Manager::ended_status(const VmPtr& vm) {
   return std::move(*seen);
 }
 
-Result<std::int64_t> Manager::timeout_of_stop(const Command& command) const {
-  if (command.document.empty()) return options_.stop_timeout_ms;
+Result<std::int64_t> Ending::timeout_of_stop(const Command& command) const {
+  if (command.document.empty()) return limits_.stop_timeout_ms;
   QARAX_TRY(const auto wanted, decode<core::StopCommand>(std::string_view(command.document), Unknown::ignore));
-  return wanted.timeout_ms > 0 ? wanted.timeout_ms : options_.stop_timeout_ms;
+  return wanted.timeout_ms > 0 ? wanted.timeout_ms : limits_.stop_timeout_ms;
 }
 
-Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode,
-                               std::optional<std::int64_t> timeout_ms) {
+Result<VmStatus> Ending::stop(const std::shared_ptr<Vm>& vm, const Command& command, int cancel_fd, StopMode mode,
+                              std::optional<std::int64_t> timeout_ms) {
   const bool force = mode == StopMode::force;
   if (!vm->folder.exists()) {
-    QARAX_CHECK(end_strays(vm));
+    QARAX_CHECK(end_strays(*vm));
     return status_with(VmState::shutdown, std::string(kNoFolder) + "; what still ran of it was ended");
   }
   if (vm->document.incarnation == 0) {
@@ -66,8 +48,7 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
     return status_with(VmState::shutdown, "killed on request; its folder's document can't be read, delete it");
   }
-  DriverCall call = call_for(vm, {command.deadline_ns, cancel_fd}, command.request_id);
-  call.progress = progress_.of(vm->id, command.revision);
+  const DriverCall call = call_for(vm, command, cancel_fd, progress_);
   auto driver = drivers_.find(vm->document.hypervisor);
   auto args = args_for(*vm, processes_);
   Result<VmStatus> stopped = make_error(Code::unavailable, "its plugin can't be asked", "hypervisor-unavailable");
@@ -80,7 +61,7 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
     StopArgs stop_args;
     stop_args.vm = *args;
     stop_args.mode = mode;
-    stop_args.timeout_ms = timeout_ms.value_or(options_.stop_timeout_ms);
+    stop_args.timeout_ms = timeout_ms.value_or(limits_.stop_timeout_ms);
     if (!force && !timeout_ms) {
       QARAX_TRY(stop_args.timeout_ms, timeout_of_stop(command));
     }
@@ -94,15 +75,15 @@ Result<VmStatus> Manager::stop(const VmPtr& vm, const Command& command, int canc
   }
   if (!stopped) return stopped;
   QARAX_CHECK(check_arrival(command, *stopped));
-  QARAX_CHECK(end_what_lives(vm, *stopped));
+  QARAX_CHECK(end_what_lives(*vm, *stopped));
   processes_.clean_up(vm->id, vm->document.incarnation);
   return stopped;
 }
 
 // The plugin says that the VM has stopped, and the next start will rely on that: two VMMs on one disk destroy it. So
 // what still lives is ended here.
-Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
-  const ProcessArgs which{vm->id, vm->document.incarnation};
+Status Ending::end_what_lives(const Vm& vm, VmStatus& stopped) {
+  const ProcessArgs which{vm.id, vm.document.incarnation};
   // A supervisor records an exit only when nothing of its VMM is left.
   const auto has_ended = [](const Result<Process>& process) {
     return process ? !process->alive && process->exit && process->exit->kind != ExitKind::unknown
@@ -114,73 +95,20 @@ Status Manager::end_what_lives(const VmPtr& vm, VmStatus& stopped) {
   const bool has_lived = process && process->alive;
   if (has_lived) process = processes_.wait(which, CallLimits{}.within_ms(kLastMomentMs));
   if (has_ended(process)) return Ok{};
-  QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
+  QARAX_CHECK(processes_.kill_all(vm.id, CallLimits{}.within_ms(kKillMs)));
   if (!has_lived || process || process.error().code != Code::deadline_exceeded) return Ok{};
   process = processes_.find(which);
   stopped.exit = process ? process->exit : std::nullopt;
   // The VMM may have ended by itself after all, while its supervisor was still recording that.
   if (!stopped.exit || stopped.exit->kind != ExitKind::signaled || stopped.exit->signal != SIGKILL) return Ok{};
   core::logger("vm")->error("its plugin called it stopped while its VMM ran, which was killed vm={} hypervisor={}",
-                            vm->id, vm->document.hypervisor);
+                            vm.id, vm.document.hypervisor);
   stopped.status_reason = "its plugin called it stopped while its VMM still ran; the VMM was killed";
   return Ok{};
 }
 
-bool Manager::lives(const std::string& vm, std::int64_t incarnation) {
-  const auto process = processes_.find({vm, incarnation});
-  if (process) return process->alive;
-  // UNAVAILABLE: a supervisor is up and hasn't recorded yet what it started. FAILED_PRECONDITION: the record
-  // contradicts what is there. The record may be unreadable, too, or the end not be recorded yet.
-  const Code code = process.error().code;
-  return code == Code::unavailable || code == Code::failed_precondition ||
-         (code != Code::not_found && processes_.is_supervised(vm));
-}
-
-VmStatus Manager::believed(const std::string& vm, std::int64_t incarnation, VmStatus said) {
-  if (core::has_vmm(said.state) && said.status_reason.empty() && processes_.has_lost_supervisor(vm, incarnation))
-    said.status_reason =
-        "its supervisor is gone, and with it its console and its VMM's exit code, until its next start";
-  if (core::may_have_vmm(said.state) || !lives(vm, incarnation)) return said;
-  return status_with(VmState::unknown, "its plugin says that it is " + std::string(to_string(said.state)) +
-                                           " while its VMM runs; force-stop or delete it");
-}
-
-// Without a folder nothing names the VM's processes, so the host is searched for them.
-Status Manager::end_strays(const VmPtr& vm) {
-  return vm->folder.exists() ? Status(Ok{}) : processes_.vm_processes().end_all_of(vm->id);
-}
-
-Status Manager::remove(const VmPtr& vm, const Command& command) {
-  QARAX_CHECK(note_intent(vm, command));
-  const VmState state = reports_.status_of(vm->known).state;
-  if (core::may_have_vmm(state)) {
-    if (auto stopped = stop(vm, command, -1, StopMode::force); !stopped && state != VmState::unknown)
-      return std::move(stopped).error();
-  }
-  // Nothing of the VM may run when its folder is removed, whatever the plugin and the document say.
-  QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
-  QARAX_CHECK(end_strays(vm));
-  processes_.clean_up(vm->id, vm->document.incarnation);
-  log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
-  vm->folder.remove_runs();
-  SnapshotFolder(vm->folder.path()).remove_all();
-  // A later delete may have given up waiting for this one and buried the VM.
-  if (vm->is_dead()) return make_error(Code::aborted, "VM " + vm->id + " was deleted meanwhile", "superseded");
-  QARAX_CHECK(tombstones_.write({vm->id, command.revision, command.step}));
-  tombstones_.one_more(vm->id);
-  // If this fails the delete has failed, and the journal, which is then still there, will say so.
-  QARAX_CHECK(vm->folder.remove());
-  vm->journal.reset();
-  return Ok{};
-}
-
-// Cleans up after a call that came back when its VM was deleted already: nothing that it has made since may stay.
-void Manager::end_late(const VmPtr& vm) {
-  Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
-  if (ended) processes_.clean_up(vm->id, reports_.last(vm->known).incarnation);
-  log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
-  if (ended) ended = vm->folder.exists() ? vm->folder.remove() : end_strays(vm);
-  log_unless(ended, "what a deleted VM's call has made is left", vm->id);
+Status Ending::end_strays(const Vm& vm) {
+  return vm.folder.exists() ? Status(Ok{}) : processes_.vm_processes().end_all_of(vm.id);
 }
 
 }  // namespace qarax::agent

@@ -64,11 +64,11 @@ HostShutdown Manager::stop_for_host(const VmPtr& vm, std::int64_t timeout_ms) {
   command.action = core::Action::stop;
   command.request_id = "host-shutdown";
   command.deadline_ns = plugin::monotonic_ns() + (timeout_ms + kKillMs) * 1'000'000;
-  auto stopped = stop(vm, command, -1, StopMode::graceful, timeout_ms);
+  auto stopped = ending_.stop(vm, command, -1, StopMode::graceful, timeout_ms);
   if (!stopped) {
     core::logger("vm")->warn("the guest could not be asked to power off, its VMM is killed vm={} reason={}", vm->id,
                              core::log_value(stopped.error().message));
-    stopped = stop(vm, command, -1, StopMode::force);
+    stopped = ending_.stop(vm, command, -1, StopMode::force);
   }
   if (!stopped) {
     core::logger("vm")->error("the VM runs on into the host's shutdown vm={} reason={}", vm->id,

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "liveness.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/core/threads.hpp"
@@ -16,11 +17,13 @@ Manager::Manager(Options options, Drivers& drivers, ProcessService& processes, B
     : options_(std::move(options)),
       drivers_(drivers),
       processes_(processes),
-      boot_files_(boot_files),
       clock_(clock),
       reports_(options_.session, clock),
       snapshots_(processes_, reports_, clock_, options_.data_dir),
       progress_(clock_, [this](std::int64_t ms, std::function<void()> work) { timers_.in_ms(ms, std::move(work)); }),
+      starting_(drivers_, processes_, boot_files, reports_, progress_, options_.data_dir),
+      own_calls_(reports_, timers_, options_.grace_ms),
+      ending_(drivers_, processes_, progress_, own_calls_, {options_.stop_timeout_ms, options_.call_ms}),
       vms_dir_(options_.data_dir + "/vms"),
       tombstones_(options_.data_dir + "/tombstones"),
       gate_(options_.cold_boots),
@@ -87,7 +90,7 @@ core::VmReport Manager::inspect(const std::string& id, std::int64_t deadline_ns)
   auto status = (*driver)->inspect(call_for(vm, {deadline_ns}),
                                    {id, report.incarnation, processes_.run_dir(id, report.incarnation), *handle});
   if (!status) return report;
-  status = believed(id, report.incarnation, std::move(*status));
+  status = believed(processes_, id, report.incarnation, std::move(*status));
   if (status->state != report.status.state) look_again(id);
   report.status = *status;
   return report;

@@ -3,8 +3,9 @@
 // is held across a call of a driver.
 //
 // The manager decides what is done and in which order. Other classes do the rest: Strand runs a VM's tasks, Reports
-// holds and publishes what is known of a VM, Recovery finds out what is true of a VM after a restart, Snapshots takes
-// and drops snapshots, BootGate limits concurrent boots, Journal and VmFolder store a VM on disk.
+// holds and publishes what is known of a VM, Recovery finds out what is true of a VM after a restart, Starting makes a
+// VMM, Ending brings it to its end, Snapshots takes and drops snapshots, BootGate limits concurrent boots, Journal and
+// VmFolder store a VM on disk.
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,9 @@
 
 #include "boot_gate.hpp"
 #include "driver_calls.hpp"
+#include "ending.hpp"
 #include "in_flight.hpp"
+#include "own_calls.hpp"
 #include "process_service.hpp"
 #include "progress_feed.hpp"
 #include "qarax/core/clock.hpp"
@@ -23,6 +26,7 @@
 #include "questions.hpp"
 #include "reports.hpp"
 #include "snapshots.hpp"
+#include "starting.hpp"
 #include "timers.hpp"
 #include "tombstones.hpp"
 #include "vm.hpp"
@@ -63,7 +67,9 @@ class Manager final : public VmManager {
   std::vector<core::KeptVm> kept(const std::vector<std::string>& deleted_of) override;
   std::vector<core::Leftover> leftovers(bool collect, const std::vector<std::string>& owned) override;
   HostShutdown stop_guests(std::int64_t timeout_ms) override;
-  Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) override;
+  Result<VmSpec> resolve(const std::string& document, std::int64_t deadline_ns) override {
+    return starting_.resolve(document, deadline_ns);
+  }
   Result<std::string> run_dir(const std::string& vm) override;
 
   // Called by the process service's exit listener and by the plugins' notify, on any thread. Both only enqueue a task
@@ -79,7 +85,6 @@ class Manager final : public VmManager {
  private:
   using VmPtr = std::shared_ptr<Vm>;
   using OperationPtr = std::shared_ptr<Operation>;
-  using CancelPtr = std::shared_ptr<const Cancel>;
 
   Manager(Options options, Drivers& drivers, ProcessService& processes, BootFilesProvider& boot_files,
           const core::Clock& clock);
@@ -110,6 +115,10 @@ class Manager final : public VmManager {
 
   // overtaking.cpp, on any thread, because the VM's strand may hang
   void overtake(const VmPtr& vm, const OperationPtr& operation);
+
+  // deleting.cpp, remove() and end_late() on the VM's strand, the others on any thread
+  Status remove(const VmPtr& vm, const Command& command);
+  void end_late(const VmPtr& vm);
   void abandon(const VmPtr& vm, const OperationPtr& operation);
   core::VmReport bury(const VmPtr& vm, const OperationPtr& by);
 
@@ -129,66 +138,14 @@ class Manager final : public VmManager {
   void tell_failure(const Command& command, Error& error) const;
   static void keep_result(const VmPtr& vm, const Command& command, const VmStatus& after, const Status& outcome);
   Result<VmStatus> perform(const VmPtr& vm, Operation& operation);
-  // The plugin call of a command; it reports how far the command is.
-  DriverCall call_of(const VmPtr& vm, const Operation& operation);
-  // Fails unless the plugin reports the state that the command leads to.
-  static Status check_arrival(const Command& command, const VmStatus& said);
   Status note_intent(const VmPtr& vm, const Command& command);
   VmStatus truth_after_failure(const VmPtr& vm, const Command& command, const VmStatus& before);
-
-  // starting.cpp, on the VM's strand (resolve(), which is public, on its caller's thread)
-  BootFiles found(BootFiles boot) const;
-  static std::string missing_of(const BootFiles& boot);  // the first file that doesn't exist; empty: all exist
-  Result<BootFiles> boot_files_of(const VmPtr& vm, const core::StartCommand& wanted);
-  Status check_incarnation(const VmPtr& vm, const Command& command);
-  Result<VmStatus> start(const VmPtr& vm, Operation& operation);
-  Result<VmStatus> restore(const VmPtr& vm, const Operation& operation);
-  void forget_unused(const VmPtr& vm, bool boot_files, bool machine);
-  Status note_start(const VmPtr& vm, const Command& command, const VmDocument& document);
-  using Launch = std::function<Result<VmStatus>(DriverCall& call, const StartArgs& args)>;
-  Result<VmStatus> launch(const VmPtr& vm, const Operation& operation, const Launch& how,
-                          std::optional<Result<BootGate::Turn>> turn = std::nullopt);
-
-  // ending.cpp, on the VM's strand
-  VmStatus ended_status(const VmPtr& vm);
-  static VmStatus ended_without_plugin(const Result<Process>& process);
-  // `timeout_ms`: instead of what the command's document says.
-  Result<VmStatus> stop(const VmPtr& vm, const Command& command, int cancel_fd, StopMode mode,
-                        std::optional<std::int64_t> timeout_ms = std::nullopt);
-  Result<std::int64_t> timeout_of_stop(const Command& command) const;  // ms; the error is of its document
-  bool may_run(const VmPtr& vm);
-  Status end_strays(const VmPtr& vm);
-  Status end_what_lives(const VmPtr& vm, VmStatus& stopped);
-  // Any thread: whether the incarnation has a VMM, or may have one in a moment.
-  bool lives(const std::string& vm, std::int64_t incarnation);
-  // Any thread: corrects what the plugin says of the incarnation. A VM whose VMM lives is never reported as shutdown.
-  VmStatus believed(const std::string& vm, std::int64_t incarnation, VmStatus said);
-  void end_late(const VmPtr& vm);
-  Status remove(const VmPtr& vm, const Command& command);
 
   // recovery.hpp, on the VM's strand
   class Recovery;
   void recover(const VmPtr& vm, int attempt);
 
-  // watching.cpp, on the VM's strand; doubt, tell_exit and look_at_all on other threads
-  // A plugin call that the strand makes for no command. A force-stop or a delete cancels it. If it hangs, the VM is
-  // reported as unknown.
-  class OwnCall {
-   public:
-    OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms);
-    ~OwnCall();
-    OwnCall(const OwnCall&) = delete;
-    OwnCall& operator=(const OwnCall&) = delete;
-    DriverCall call() const;
-
-   private:
-    Manager& manager_;
-    const VmPtr vm_;
-    const CancelPtr cancel_ = std::make_shared<Cancel>();
-    const std::int64_t deadline_ns_;
-    Timers::Handle late_;
-  };
-  void doubt(const VmPtr& vm, const CancelPtr& call);
+  // watching.cpp, on the VM's strand; tell_exit and look_at_all on other threads
   void record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives = Outlives::agent);
   void doubt_end(const VmPtr& vm, const std::string& why, std::int64_t epoch);
   void saw_exit(const VmPtr& vm, std::int64_t incarnation);
@@ -200,9 +157,10 @@ class Manager final : public VmManager {
   // kept.cpp, on the VM's strand
   void keep_words(const VmPtr& vm, Words words);
 
-  // host_shutdown.cpp, the first on the VM's strand, the others on any thread; once_recovered only enqueues: `then`
+  // host_shutdown.cpp, the first two on the VM's strand, the others on any thread; once_recovered only enqueues: `then`
   // runs on the strand when the VM is recovered, or at `until_ns`, or at `stuck_until_ns` where an attempt to recover
   // it has failed
+  bool may_run(const VmPtr& vm);
   HostShutdown stop_for_host(const VmPtr& vm, std::int64_t timeout_ms);
   void once_recovered(const VmPtr& vm, std::int64_t stuck_until_ns, std::int64_t until_ns, std::function<void()> then);
   std::int64_t limit_of_recovery(std::int64_t usual_ms) const;
@@ -211,11 +169,13 @@ class Manager final : public VmManager {
   Options options_;
   Drivers& drivers_;
   ProcessService& processes_;
-  BootFilesProvider& boot_files_;
   const core::Clock& clock_;
   Reports reports_;
   const Snapshots snapshots_;
   ProgressFeed progress_;
+  Starting starting_;
+  OwnCalls own_calls_;
+  Ending ending_;
   const std::string vms_dir_;
   Tombstones tombstones_;
 
@@ -230,9 +190,6 @@ class Manager final : public VmManager {
 
   InFlight in_flight_;
   Questions about_vms_{16};
-  // By hypervisor, for all VMs together: nothing else bounds how many dry runs there are. Two that a plugin never ends
-  // refuse every further one of that hypervisor; starts resolve on their VM's strand and aren't refused by it.
-  Questions of_resolve_{32};
 
   BootGate gate_;
   core::WorkerPool pool_;  // its threads use all of the above and timers_, so the destructor stops them first

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "command_document.hpp"
+#include "liveness.hpp"
 #include "manager.hpp"
 #include "qarax/core/logging.hpp"
 #include "redact.hpp"
@@ -128,7 +129,7 @@ std::optional<CommandResult> Manager::carry_out(const VmPtr& vm, const Operation
   if (!said)
     return conclude_failure(vm, *operation, before,
                             std::move(said).error().at_step(std::string(core::to_string(command.action)) + "-vmm"));
-  const VmStatus after = believed(vm->id, vm->document.incarnation, std::move(*said));
+  const VmStatus after = believed(processes_, vm->id, vm->document.incarnation, std::move(*said));
   CommandResult result = conclude(vm, *operation, after, Ok{});
   const bool ends = command.action == core::Action::stop || command.action == core::Action::force_stop;
   if (!ends) note_end_meanwhile(vm, before, after);
@@ -194,25 +195,19 @@ VmStatus Manager::truth_after_failure(const VmPtr& vm, const Command& command, c
     const CallLimits limits = CallLimits{}.within_ms(options_.call_ms);
     if (driver && args)
       if (auto seen = (*driver)->inspect(call_for(vm, limits), *args))
-        return believed(vm->id, vm->document.incarnation, std::move(*seen));
+        return believed(processes_, vm->id, vm->document.incarnation, std::move(*seen));
   }
-  if (process && !process->alive) return ended_status(vm);
+  if (process && !process->alive) return ending_.ended_status(vm);
   return status_with(VmState::unknown,
                      "its " + std::string(core::to_string(command.action)) +
                          " failed and its VMM can't be asked what is true; it is asked again now and then, "
                          "and a VM that stays so can be force-stopped or deleted");
 }
 
-DriverCall Manager::call_of(const VmPtr& vm, const Operation& operation) {
-  DriverCall call = call_for(vm, operation);
-  call.progress = progress_.of(vm->id, operation.command.revision);
-  return call;
-}
-
 Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   const Command& command = operation.command;
-  if (command.action == core::Action::start) return start(vm, operation);
-  if (command.action == core::Action::restore) return restore(vm, operation);
+  if (command.action == core::Action::start) return starting_.start(vm, operation);
+  if (command.action == core::Action::restore) return starting_.restore(vm, operation);
   // This needs no intent: a snapshot loses its name first, so that a restarted agent has nothing to take up again.
   if (command.action == core::Action::drop_snapshot) return snapshots_.drop(vm, command);
   // The lifecycle also allows a resize of a VM that doesn't run, but that is a matter of the server's alone.
@@ -223,11 +218,12 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
   if (command.action == core::Action::resize)
     if (auto wanted = resize_command_in(command.document); !wanted) return std::move(wanted).error();
   QARAX_CHECK(note_intent(vm, command));
-  if (command.action == core::Action::stop) return stop(vm, command, operation.cancel_fd(), StopMode::graceful);
-  if (command.action == core::Action::force_stop) return stop(vm, command, operation.cancel_fd(), StopMode::force);
+  if (command.action == core::Action::stop) return ending_.stop(vm, command, operation.cancel_fd(), StopMode::graceful);
+  if (command.action == core::Action::force_stop)
+    return ending_.stop(vm, command, operation.cancel_fd(), StopMode::force);
   QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
   QARAX_TRY(const VmArgs args, args_for(*vm, processes_));
-  const DriverCall call = call_of(vm, operation);
+  const DriverCall call = call_for(vm, command, operation.cancel_fd(), progress_);
   switch (command.action) {
     case core::Action::pause:
     case core::Action::resume: {
@@ -247,17 +243,6 @@ Result<VmStatus> Manager::perform(const VmPtr& vm, Operation& operation) {
     default:
       return make_error(Code::unimplemented, "this node can't " + std::string(core::to_string(command.action)));
   }
-}
-
-Status Manager::check_arrival(const Command& command, const VmStatus& said) {
-  const VmState wanted = core::target(command.action).value_or(VmState::shutdown);
-  if (said.state == wanted) return Ok{};
-  // The guest may power off at the same moment.
-  if (said.state == VmState::shutdown) return core::refusal(command.action, said.state, command.vm);
-  return make_error(Code::internal,
-                    "the plugin says that VM " + command.vm + " is " + std::string(to_string(said.state)) +
-                        " after its " + std::string(core::to_string(command.action)),
-                    "vmm-failed");
 }
 
 // A command that ends a VM goes on without its record: it has to work on a full disk and with a damaged folder, too.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "interrupted.hpp"
+#include "liveness.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "redact.hpp"
@@ -124,7 +125,7 @@ auto Manager::Recovery::carry_interrupted_through() -> Step {
   if (intent == nullptr) return std::nullopt;
   auto carried = carry_through(*intent);
   if (carried) {
-    status_ = manager_.believed(vm_->id, vm_->document.incarnation, std::move(*carried));
+    status_ = believed(manager_.processes_, vm_->id, vm_->document.incarnation, std::move(*carried));
     return std::nullopt;
   }
   // Once it is settled nobody resumes a guest that was paused for its snapshot, or ends one that is half restored. A

@@ -50,7 +50,7 @@ auto Manager::Recovery::carry_on_stop() -> Step {
   core::logger("vm")->warn("an interrupted {} is carried on vm={} revision={}", core::to_string(stop->action), vm_->id,
                            stop->revision);
   std::int64_t ms = kUndoMs;
-  if (const auto timeout = manager_.timeout_of_stop(*stop); timeout && stop->action == core::Action::stop)
+  if (const auto timeout = manager_.ending_.timeout_of_stop(*stop); timeout && stop->action == core::Action::stop)
     ms += *timeout;
   stop->deadline_ns = CallLimits{}.within_ms(ms).deadline_ns;
   if (manager_.take_up_again(vm_, std::move(*stop))) publish(status_);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "interrupted.hpp"
+#include "liveness.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
 #include "recovery.hpp"
@@ -69,14 +70,14 @@ VmStatus Manager::Recovery::status_after_reboot() {
 
 Result<VmStatus> Manager::Recovery::status_in_this_boot() {
   // The journal is believed where no process contradicts it.
-  if (was_shutdown() && !manager_.lives(vm_->id, vm_->document.incarnation)) return *before_;
+  if (was_shutdown() && !lives(manager_.processes_, vm_->id, vm_->document.incarnation)) return *before_;
   // The process is watched before the plugin is asked, so that an end in between is seen.
   manager_.processes_.adopt(vm_->id, vm_->document.incarnation);
   QARAX_TRY(VmStatus status, told_by_plugin());
-  status = manager_.believed(vm_->id, vm_->document.incarnation, std::move(status));
+  status = believed(manager_.processes_, vm_->id, vm_->document.incarnation, std::move(status));
   if (status.state != VmState::shutdown) return status;
   if (!status.exit || status.status_reason.empty()) {
-    VmStatus told = manager_.ended_status(vm_);
+    VmStatus told = manager_.ending_.ended_status(vm_);
     if (!status.exit) status.exit = told.exit;
     if (status.status_reason.empty()) status.status_reason = told.status_reason;
   }
@@ -89,7 +90,7 @@ Result<VmStatus> Manager::Recovery::told_by_plugin() {
   const auto asked_plugin = [&]() -> Result<VmStatus> {
     QARAX_TRY(Driver * driver, manager_.drivers_.find(vm_->document.hypervisor));
     QARAX_TRY(const VmArgs args, args_for(*vm_, manager_.processes_));
-    const OwnCall asked(manager_, vm_, manager_.limit_of_recovery(kRecoverMs));
+    const auto asked = manager_.own_calls_.begin(vm_, manager_.limit_of_recovery(kRecoverMs));
     return driver->recover(asked.call(), args);
   };
   auto said = asked_plugin();
@@ -98,7 +99,7 @@ Result<VmStatus> Manager::Recovery::told_by_plugin() {
   if (!process || process->alive) return said;
   core::logger("vm")->warn("the VMM has ended and its plugin can't be asked how vm={} hypervisor={} reason={}", vm_->id,
                            vm_->document.hypervisor, core::log_value(said.error().message));
-  return manager_.ended_status(vm_);
+  return manager_.ending_.ended_status(vm_);
 }
 
 auto Manager::Recovery::unanswered(const Error& error) -> Outcome {

@@ -1,22 +1,35 @@
-// From the document of a start or a restore to a running VMM, on the VM's strand: resolve it, record it, and only then
-// launch.
+#include "starting.hpp"
+
 #include <unistd.h>
 
 #include <utility>
 
 #include "command_document.hpp"
-#include "manager.hpp"
+#include "liveness.hpp"
 #include "patience.hpp"
+#include "qarax/core/logging.hpp"
 #include "records.hpp"
 #include "snapshot_folder.hpp"
+#include "snapshots.hpp"
 #include "steps.hpp"
 
 namespace qarax::agent {
 
-Status Manager::check_incarnation(const VmPtr& vm, const Command& command) {
+namespace {
+
+// The first file that doesn't exist; empty: all exist.
+std::string missing_of(const BootFiles& boot) {
+  for (const std::string& file : {boot.kernel, boot.kernel_pvh, boot.initramfs})
+    if (!file.empty() && ::access(file.c_str(), R_OK) != 0) return file;
+  return {};
+}
+
+}  // namespace
+
+Status Starting::check_incarnation(const VmPtr& vm, const Command& command) {
   if (command.incarnation > vm->document.incarnation) {
     // A start removes the run folders of earlier incarnations, and with them everything that names their processes.
-    if (!lives(vm->id, vm->document.incarnation)) return Ok{};
+    if (!lives(processes_, vm->id, vm->document.incarnation)) return Ok{};
     return make_error(Code::failed_precondition,
                       "VM " + vm->id + " still has the VMM of incarnation " + std::to_string(vm->document.incarnation) +
                           ", which would share its disks with a new one; force-stop it first",
@@ -28,7 +41,7 @@ Status Manager::check_incarnation(const VmPtr& vm, const Command& command) {
                     "stale-revision");
 }
 
-Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadline_ns) {
+Result<VmSpec> Starting::resolve(const std::string& document, std::int64_t deadline_ns) {
   QARAX_TRY(const auto wanted, start_command_in(document));
   QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
   if (auto boot = boot_files_.check_files(wanted.boot_source_id); !boot && boot.error().reason != "no-boot-source")
@@ -43,38 +56,32 @@ Result<VmSpec> Manager::resolve(const std::string& document, std::int64_t deadli
 
 // Boot files are named by their digest, so a file of the same name in this data folder is the same file. Its path
 // differs where the data folder was moved.
-BootFiles Manager::found(BootFiles boot) const {
+BootFiles Starting::found(BootFiles boot) const {
   for (std::string* file : {&boot.kernel, &boot.kernel_pvh, &boot.initramfs}) {
     if (file->empty() || ::access(file->c_str(), R_OK) == 0) continue;
-    const std::string here = options_.data_dir + "/images" + file->substr(file->rfind('/'));
+    const std::string here = data_dir_ + "/images" + file->substr(file->rfind('/'));
     if (::access(here.c_str(), R_OK) == 0) *file = here;
   }
   return boot;
 }
 
-std::string Manager::missing_of(const BootFiles& boot) {
-  for (const std::string& file : {boot.kernel, boot.kernel_pvh, boot.initramfs})
-    if (!file.empty() && ::access(file.c_str(), R_OK) != 0) return file;
-  return {};
-}
-
 // The files that the VM has booted before, unless its machine was changed since: the node's default kernel may be
 // another one by now, or gone.
-Result<BootFiles> Manager::boot_files_of(const VmPtr& vm, const core::StartCommand& wanted) {
+Result<BootFiles> Starting::boot_files_of(const VmPtr& vm, const core::StartCommand& wanted) {
   BootFiles before = found(vm->document.boot);
   const bool is_the_same = !wanted.resolve && wanted.boot_source_id == vm->document.boot_source_id;
   if (is_the_same && !before.kernel.empty() && missing_of(before).empty()) return before;
   return boot_files_.files_for(wanted.boot_source_id);
 }
 
-Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
+Result<VmStatus> Starting::start(const VmPtr& vm, Operation& operation) {
   auto turn = std::exchange(operation.turn, std::nullopt);
   if (turn && !*turn) return std::move(*turn).error().at_step("admission");
   const Command& command = operation.command;
   QARAX_TRY(const auto wanted, start_command_in(command.document));
   QARAX_CHECK(check_incarnation(vm, command));
   QARAX_TRY(Driver * driver, in_step("find-plugin", drivers_.find(wanted.hypervisor)));
-  const DriverCall call = call_of(vm, operation);
+  const DriverCall call = call_for(vm, command, operation.cancel_fd(), progress_);
 
   VmDocument document = document_of(command, wanted);
   auto boot = boot_files_of(vm, wanted);
@@ -106,8 +113,8 @@ Result<VmStatus> Manager::start(const VmPtr& vm, Operation& operation) {
 // After a start that failed. Nothing has ever booted from the files of a first one, so the next start takes those that
 // the node has by then. Nor has a machine run that the server didn't know yet: reported, it would bind the VM to this
 // hypervisor for good. But a VMM that couldn't be ended runs as that machine.
-void Manager::forget_unused(const VmPtr& vm, bool boot_files, bool machine) {
-  machine = machine && !lives(vm->id, vm->document.incarnation);
+void Starting::forget_unused(const VmPtr& vm, bool boot_files, bool machine) {
+  machine = machine && !lives(processes_, vm->id, vm->document.incarnation);
   if (vm->is_dead() || (!boot_files && !machine)) return;
   if (boot_files) vm->document.boot = {};
   if (machine) vm->document.resolved.reset();
@@ -115,7 +122,7 @@ void Manager::forget_unused(const VmPtr& vm, bool boot_files, bool machine) {
              "the next start has the same boot files and machine, as they can't be forgotten", vm->id);
 }
 
-Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {
+Result<VmStatus> Starting::restore(const VmPtr& vm, const Operation& operation) {
   const Command& command = operation.command;
   QARAX_TRY(const auto wanted, decode<core::RestoreCommand>(std::string_view(command.document), Unknown::ignore));
   QARAX_CHECK(check_snapshot_id(wanted.snapshot));
@@ -145,7 +152,7 @@ Result<VmStatus> Manager::restore(const VmPtr& vm, const Operation& operation) {
 }
 
 // Records the intent and the incarnation's document before anything else is made.
-Status Manager::note_start(const VmPtr& vm, const Command& command, const VmDocument& document) {
+Status Starting::note_start(const VmPtr& vm, const Command& command, const VmDocument& document) {
   const JournalRecord intent = record_of(RecordKind::intent, command);
   if (!vm->folder.exists()) {
     QARAX_TRY(Journal journal, in_step("record", vm->folder.make(intent, document)));
@@ -172,11 +179,11 @@ Status Manager::note_start(const VmPtr& vm, const Command& command, const VmDocu
   return Ok{};
 }
 
-Result<VmStatus> Manager::launch(const VmPtr& vm, const Operation& operation, const Launch& how,
-                                 std::optional<Result<BootGate::Turn>> turn) {
+Result<VmStatus> Starting::launch(const VmPtr& vm, const Operation& operation, const Launch& how,
+                                  std::optional<Result<BootGate::Turn>> turn) {
   const Command& command = operation.command;
   const VmDocument& document = vm->document;
-  DriverCall call = call_of(vm, operation);
+  DriverCall call = call_for(vm, command, operation.cancel_fd(), progress_);
   StartArgs args;
   args.vm = vm->id;
   args.name = document.name;

@@ -1,7 +1,7 @@
-// What changes a VM without a command: its VMM's end, what the agent's regular looks find, and a plugin that doesn't
-// answer.
+// What changes a VM without a command: its VMM's end, and what the agent's regular looks find.
 #include <utility>
 
+#include "liveness.hpp"
 #include "manager.hpp"
 #include "qarax/core/ids.hpp"
 #include "qarax/core/logging.hpp"
@@ -10,7 +10,7 @@
 namespace qarax::agent {
 
 namespace {
-constexpr int kRetryMs = 1'000;
+constexpr int kExitRetryMs = 1'000;
 
 // A VM that was started under another boot identity may run in another PID namespace, where this agent can see nothing
 // but the exit that its supervisor recorded. Without that record a free supervisor lock only says that nobody watches
@@ -22,37 +22,6 @@ bool has_recorded_end(const Result<Process>& process) {
 }
 
 }  // namespace
-
-Manager::OwnCall::OwnCall(Manager& manager, const VmPtr& vm, std::int64_t limit_ms)
-    : manager_(manager), vm_(vm), deadline_ns_(plugin::monotonic_ns() + limit_ms * 1'000'000) {
-  {
-    const std::lock_guard admission(vm_->admission_mutex);
-    vm_->own_call = cancel_;
-  }
-  late_ = manager_.timers_.at(deadline_ns_ + manager_.options_.grace_ms * 1'000'000,
-                              [&manager, vm, call = cancel_] { manager.doubt(vm, call); });
-}
-
-Manager::OwnCall::~OwnCall() {
-  manager_.timers_.forget(late_);
-  const std::lock_guard admission(vm_->admission_mutex);
-  vm_->own_call = nullptr;
-}
-
-DriverCall Manager::OwnCall::call() const { return call_for(vm_, {deadline_ns_, cancel_->fd()}); }
-
-// Runs once the strand's own plugin call is past its deadline and grace. An answer that comes later is still reported.
-void Manager::doubt(const VmPtr& vm, const CancelPtr& call) {
-  const std::lock_guard admission(vm->admission_mutex);
-  if (vm->own_call != call || vm->running || vm->dead) return;  // a command has a deadline of its own
-  const VmStatus status = status_with(
-      VmState::unknown,
-      "its hypervisor's plugin doesn't answer when it is asked about the VM; it is asked again now and then, "
-      "and a VM that stays so can be force-stopped or deleted");
-  if (const auto report = reports_.publish_doubt(vm->known, vm->revision, status))
-    core::logger("vm")->error("a plugin doesn't answer, the VM is unknown vm={} hypervisor={}", vm->id,
-                              report->hypervisor);
-}
 
 void Manager::record_exit(const VmPtr& vm, const VmStatus& status, Outlives outlives) {
   if (!vm->journal) return;
@@ -96,12 +65,12 @@ void Manager::saw_exit(const VmPtr& vm, std::int64_t incarnation) {
                                core::log_value(error.message));
     // A damaged record stays damaged. A control group empties in time, and a supervisor writes how its VMM ended.
     if (error.code == Code::data_loss) return;
-    timers_.in_ms(kRetryMs,
+    timers_.in_ms(kExitRetryMs,
                   [this, vm, incarnation] { enqueue(vm, [this, vm, incarnation] { saw_exit(vm, incarnation); }); });
     return;
   }
   const std::int64_t epoch = reports_.decision_epoch(vm->known);
-  VmStatus status = is_published ? reports_.status_of(vm->known) : ended_status(vm);
+  VmStatus status = is_published ? reports_.status_of(vm->known) : ending_.ended_status(vm);
   // The report must not wait for the disk: after a restart the supervisor's record says the same.
   if (!is_published && !reports_.publish_if_current(vm->known, vm->facts(status), epoch))
     status = reports_.status_of(vm->known);  // tell_exit() reported it while the plugin hung
@@ -147,12 +116,12 @@ void Manager::look(const VmPtr& vm) {
   const bool elsewhere = is_elsewhere(*vm);
   if (elsewhere && !has_recorded_end(processes_.find({vm->id, vm->document.incarnation}))) return;
   const auto seen = [&]() -> Result<VmStatus> {
-    if (elsewhere) return ended_status(vm);
+    if (elsewhere) return ending_.ended_status(vm);
     QARAX_TRY(Driver * driver, drivers_.find(vm->document.hypervisor));
     QARAX_TRY(const VmArgs args, args_for(*vm, processes_));
-    const OwnCall asked(*this, vm, options_.call_ms);
+    const auto asked = own_calls_.begin(vm, options_.call_ms);
     QARAX_TRY(VmStatus said, driver->inspect(asked.call(), args));
-    return believed(vm->id, vm->document.incarnation, std::move(said));
+    return believed(processes_, vm->id, vm->document.incarnation, std::move(said));
   }();
   if (!seen) {
     if (state == VmState::unknown) return;
