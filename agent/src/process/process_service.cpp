@@ -86,6 +86,8 @@ Result<Process> ProcessService::spawn(const SpawnArgs& args, const std::vector<i
   QARAX_CHECK(core::make_folder_unsynced(dir));
   ::unlink((dir + "/exit.json").c_str());
   ::unlink((dir + "/cancelled").c_str());
+  // Who ends the VM cancels the call, and later leaves that mark: it may have been this one's.
+  if (limits.is_cancelled()) return make_error(Code::cancelled, "the call was cancelled before it started anything");
 
   std::vector<LedgerEntry> claims{{"process", dir}};
   if (cgroups_.available()) claims.push_back({"cgroup", cgroups_.folder(args.vm)});

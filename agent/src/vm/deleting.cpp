@@ -19,7 +19,7 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
   }
   // Nothing of the VM may run when its folder is removed, whatever the plugin and the document say.
   QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
-  QARAX_CHECK(ending_.end_strays(*vm));
+  QARAX_CHECK(ending_.end_strays(*vm, command));
   processes_.clean_up(vm->id, vm->document.incarnation);
   log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
   vm->folder.remove_runs();
@@ -39,7 +39,7 @@ void Manager::end_late(const VmPtr& vm) {
   Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
   if (ended) processes_.clean_up(vm->id, reports_.last(vm->known).incarnation);
   log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
-  if (ended) ended = vm->folder.exists() ? vm->folder.remove() : ending_.end_strays(*vm);
+  if (ended) ended = vm->folder.exists() ? vm->folder.remove() : processes_.vm_processes().end_all_of(vm->id);
   log_unless(ended, "what a deleted VM's call has made is left", vm->id);
 }
 

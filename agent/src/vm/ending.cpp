@@ -38,8 +38,8 @@ Result<std::int64_t> Ending::timeout_of_stop(const Command& command) const {
 Result<VmStatus> Ending::stop(const std::shared_ptr<Vm>& vm, const Command& command, int cancel_fd, StopMode mode,
                               std::optional<std::int64_t> timeout_ms) {
   const bool force = mode == StopMode::force;
+  if (force) QARAX_CHECK(end_strays(*vm, command));
   if (!vm->folder.exists()) {
-    QARAX_CHECK(end_strays(*vm));
     return status_with(VmState::shutdown, std::string(kNoFolder) + "; what still ran of it was ended");
   }
   if (vm->document.incarnation == 0) {
@@ -107,8 +107,10 @@ Status Ending::end_what_lives(const Vm& vm, VmStatus& stopped) {
   return Ok{};
 }
 
-Status Ending::end_strays(const Vm& vm) {
-  return vm.folder.exists() ? Status(Ok{}) : processes_.vm_processes().end_all_of(vm.id);
+Status Ending::end_strays(const Vm& vm, const Command& command) {
+  const std::int64_t known = vm.document.incarnation;
+  if (vm.folder.exists() && known != 0 && known >= command.incarnation) return Ok{};
+  return processes_.vm_processes().end_all_of(vm.id);
 }
 
 }  // namespace qarax::agent

@@ -31,8 +31,9 @@ class Ending {
   Result<std::int64_t> timeout_of_stop(const Command& command) const;  // ms; the error is of its document
   // The status of a VMM that is gone, in the plugin's words if the plugin can be asked.
   VmStatus ended_status(const std::shared_ptr<Vm>& vm);
-  // Without a folder nothing names the VM's processes, so the host is searched for them. Does nothing if there is one.
-  Status end_strays(const Vm& vm);
+  // Searches the host for the VM's processes where its folder doesn't name them: it is gone, or older than the start
+  // that the command means (emptied, or put back from a copy). Does nothing otherwise.
+  Status end_strays(const Vm& vm, const Command& command);
 
  private:
   Status end_what_lives(const Vm& vm, VmStatus& stopped);

@@ -87,6 +87,19 @@ TEST_F(ManagerTest, WhatADeletedVmsCallStillMakesGoesTheSameWay) {
   }
 }
 
+TEST_F(ManagerTest, WhatAForceStoppedVmsCallStillMakesIsEndedToo) {
+  std::unique_ptr<Stray> vmm;
+  driver_.late = [&] { vmm = std::make_unique<Stray>(dir_ + "/vms/" + vm_); };
+  driver_.deaf_start = true;
+  auto hung = begin(command(Action::start, 1));
+  while (driver_.starts == 0) std::this_thread::yield();
+  EXPECT_EQ(run(command(Action::force_stop, 2)).report.status.state, VmState::shutdown);
+  driver_.release();
+  close();  // waits for the rest of the strand's work
+  ASSERT_TRUE(vmm);
+  EXPECT_TRUE(vmm->was_killed());
+}
+
 // The last step of the delete fails: its caller is told, and neither this agent nor the next one takes it for done.
 TEST_F(ManagerTest, ADeleteWhoseFolderCantBeMovedHasFailedAndTheNextAgentKnows) {
   run(command(Action::start, 1));
@@ -132,6 +145,7 @@ TEST_F(ManagerTest, ADeleteOfAVmWhoseFolderIsGoneEndsWhatRunsOfIt) {
 
 TEST_F(ManagerTest, AForceStopOfAVmWhoseFolderIsGoneEndsItAndItCanStartAgain) {
   Stray vmm(dir_ + "/vms/" + vm_);
+  last_start_ = 3;
   EXPECT_EQ(run(command(Action::pause, 2)).outcome.error().reason, "vm-not-found");
   const auto stopped = run(command(Action::force_stop, 3));
   EXPECT_TRUE(stopped.outcome) << stopped.outcome.error().message;
@@ -140,6 +154,29 @@ TEST_F(ManagerTest, AForceStopOfAVmWhoseFolderIsGoneEndsItAndItCanStartAgain) {
   EXPECT_FALSE(stopped.report.missing);
   EXPECT_TRUE(vmm.was_killed());
   EXPECT_TRUE(run(command(Action::start, 4)).outcome);
+}
+
+// The folder is there but knows nothing of what runs: it was emptied, or put back from a copy made before that start.
+TEST_F(ManagerTest, AVmWhoseFolderIsOlderThanWhatRunsOfItIsEndedAllTheSame) {
+  for (const Action action : {Action::force_stop, Action::remove}) {
+    for (const bool emptied : {true, false}) {
+      vm_ = core::new_uuid();
+      run(command(Action::start, 1));
+      run(command(Action::force_stop, 2));
+      close();
+      const std::string folder = dir_ + "/vms/" + vm_;
+      if (emptied) {
+        std::filesystem::remove_all(folder);
+        std::filesystem::create_directory(folder);
+      }
+      open();
+      Stray vmm(folder);
+      last_start_ = 3;
+      const auto ended = run(command(action, 4));
+      EXPECT_TRUE(ended.outcome) << ended.outcome.error().message;
+      EXPECT_TRUE(vmm.was_killed()) << core::to_string(action) << (emptied ? ", emptied" : ", older");
+    }
+  }
 }
 
 TEST_F(ManagerTest, WhatTheServerHasIsNoLeftover) {

@@ -301,13 +301,14 @@ class ManagerTest : public ::testing::Test {
     manager_->unsubscribe(id);
     return report;
   }
-  Command command(Action action, std::int64_t revision) const {
+  Command command(Action action, std::int64_t revision) {
     Command out;
     out.vm = vm_;
     out.action = action;
     out.revision = revision;
     out.step = 1;
-    out.incarnation = revision;
+    if (core::begins(action)) last_start_ = revision;
+    out.incarnation = last_start_;
     if (action == Action::start) out.document = R"({"name":"web","hypervisor":"fake","spec":{}})";
     return out;
   }
@@ -323,17 +324,17 @@ class ManagerTest : public ::testing::Test {
     return run(what);
   }
   CommandResult run(Command what) { return begin(std::move(what)).get(); }
-  Command resize(std::int64_t revision, int vcpus) const {
+  Command resize(std::int64_t revision, int vcpus) {
     Command out = command(Action::resize, revision);
     out.document = encode(core::ResizeCommand{vcpus, std::nullopt});
     return out;
   }
-  Command snapshot(std::int64_t revision, Action action = Action::snapshot) const {
+  Command snapshot(std::int64_t revision, Action action = Action::snapshot) {
     Command out = command(action, revision);
     out.document = encode(core::SnapshotCommand{snapshot_, "before"});
     return out;
   }
-  Command restore(std::int64_t revision) const {
+  Command restore(std::int64_t revision) {
     Command out = command(Action::restore, revision);
     core::RestoreCommand document;
     document.start.name = "web";
@@ -377,6 +378,7 @@ class ManagerTest : public ::testing::Test {
   const std::string dir_ = folder_.path();
   std::string session_;
   std::string vm_ = core::new_uuid();
+  std::int64_t last_start_ = 0;  // the incarnation that the server means, as far as command() has begun one
   const std::string snapshot_ = core::new_uuid();
   FakeDriver driver_;
   core::SystemClock clock_;

@@ -5,6 +5,7 @@
 #include "command_document.hpp"
 #include "liveness.hpp"
 #include "manager.hpp"
+#include "patience.hpp"
 #include "qarax/core/logging.hpp"
 #include "redact.hpp"
 #include "resizing.hpp"
@@ -61,7 +62,9 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
   begin(vm, operation);
   const VmStatus before = reports_.status_of(vm->known);
-  const core::Verdict verdict = core::judge(command.action, before.state);
+  // A folder that is older than what the server means says nothing of what runs.
+  const bool must_look = overtakes(command.action) && command.incarnation > vm->document.incarnation;
+  const core::Verdict verdict = must_look ? core::Verdict::proceed : core::judge(command.action, before.state);
   std::optional<CommandResult> result;
   switch (verdict) {
     case core::Verdict::refuse:
@@ -120,7 +123,14 @@ std::optional<CommandResult> Manager::carry_out(const VmPtr& vm, const Operation
     end_late(vm);
     return std::nullopt;
   }
-  if (was_killed(*vm, *operation) && said && said->state != VmState::shutdown)
+  const bool killed = was_killed(*vm, *operation);
+  if (killed) {
+    // The kill may have come before the call started a VMM.
+    Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
+    if (ended) ended = processes_.vm_processes().end_all_of(vm->id);
+    log_unless(ended, "what a force-stopped VM's call has made is left", vm->id);
+  }
+  if (killed && said && said->state != VmState::shutdown)
     said = make_error(Code::aborted, "VM " + vm->id + " was killed by a force-stop meanwhile", "superseded");
   if (!said && operation->is_given_up()) {
     put_off(vm, operation);
