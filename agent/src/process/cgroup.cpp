@@ -58,7 +58,7 @@ Cgroups Cgroups::detect(const std::string& subtree, const std::string& proc) {
   std::string base = own_folder(proc);
   if (base.empty()) return none();
   const std::string root = base + "/" + subtree;
-  const std::string probe = root + "/probe-" + std::to_string(::getpid());
+  const std::string probe = root + "/probe";  // one name, so that the next agent removes what a killed one has left
   const bool works = make(root) && make(probe) && ::access((probe + "/cgroup.procs").c_str(), W_OK) == 0;
   gone(probe);
   if (!works) gone(root);

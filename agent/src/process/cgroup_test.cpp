@@ -72,7 +72,7 @@ TEST_F(CgroupsTest, APlaceThatIsntThereIsNone) {
 TEST_F(CgroupsTest, WhatCantBeKilledIsGivenUp) {
   tell("cgroup2 " + mount() + " cgroup2 rw 0 0\n", "0::/\n");
   // A plain folder that passes for a hierarchy; no kernel kills the processes in it.
-  const std::string probe = mount() + "/qarax-test/probe-" + std::to_string(::getpid());
+  const std::string probe = mount() + "/qarax-test/probe";
   std::filesystem::create_directories(probe);
   std::ofstream(probe + "/cgroup.procs") << "";
   const Cgroups groups = detect();
@@ -103,6 +103,9 @@ TEST_F(CgroupsTest, ARealOneIsKilledEmptiedAndLeft) {
   const std::string subtree = "qarax-unit-" + std::to_string(::getpid());
   const Cgroups groups = Cgroups::detect(subtree);
   if (!groups.available()) GTEST_SKIP() << "this machine lets nobody make a version 2 cgroup";
+  std::filesystem::create_directory(groups.folder("probe"));  // as an agent that is killed while it looks leaves it
+  EXPECT_TRUE(Cgroups::detect(subtree).available());
+  EXPECT_FALSE(std::filesystem::exists(groups.folder("probe")));
   const std::string vmm = groups.folder("vm") + "/vmm";
   std::filesystem::create_directories(vmm);
   std::filesystem::create_directories(groups.folder("vm") + "/sup");

@@ -15,7 +15,7 @@ namespace qarax::agent {
 
 namespace {
 
-constexpr std::int64_t kReader = 1;
+constexpr std::int64_t kManifestReader = 1;
 constexpr std::uint64_t kCrumb = 256u << 10;  // bytes
 
 Result<core::Fd> open_folder(const std::string& path) {
@@ -97,7 +97,7 @@ Result<SnapshotManifest> SnapshotFolder::read(const std::string& id) const {
   auto manifest = decode<SnapshotManifest>(std::string_view(*text), Unknown::ignore);
   if (!manifest)
     return make_error(Code::data_loss, "snapshot " + id + " is damaged: " + manifest.error().message, "data-loss");
-  if (manifest->min_reader > kReader)
+  if (manifest->min_reader > kManifestReader)
     return make_error(Code::failed_precondition,
                       "snapshot " + id + " was written by a newer qarax-node; upgrade this one", "node-outdated");
   return manifest;

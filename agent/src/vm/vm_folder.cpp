@@ -12,7 +12,7 @@
 namespace qarax::agent {
 
 namespace {
-constexpr std::int64_t kReader = 1;
+constexpr std::int64_t kDocumentReader = 1;
 }  // namespace
 
 Result<VmDocument> VmFolder::read_document() const {
@@ -23,7 +23,7 @@ Result<VmDocument> VmFolder::read_document() const {
   if (!text && (text.error().code == Code::not_found || text.error().code == Code::out_of_range))
     return make_error(Code::data_loss, "the VM's folder is damaged: " + text.error().message, "vm-folder-damaged");
   if (!text) return std::move(text).error().context("the VM's folder can't be read");
-  if (core::min_reader(*text) > kReader)
+  if (core::min_reader(*text) > kDocumentReader)
     return make_error(Code::data_loss, path_ + "/vm.json was written by a newer agent; upgrade this one",
                       "node-outdated");
   auto document = decode<VmDocument>(std::string_view(*text), Unknown::ignore);

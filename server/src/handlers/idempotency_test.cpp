@@ -120,7 +120,7 @@ TEST_F(IdempotencyTest, AJobThatFailedForNowIsTriedAgainAndOneThatFailedForGoodI
   Error failure = make_error(Code::resource_exhausted, "no memory left", "host-memory");
   refuse_with = [&](const http::Request& request) {
     const auto known = store->claimed_job();
-    if (known && *known) return http::problem_response(request, *(*known)->error);
+    if (known && *known) return http::problem_response(request, http::Problem(*(*known)->error));
     BeginJob job;
     job.vm_id = id;
     job.expected_revision = store->vm(id)->revision;
@@ -128,7 +128,7 @@ TEST_F(IdempotencyTest, AJobThatFailedForNowIsTriedAgainAndOneThatFailedForGoodI
     const auto begun = store->begin_job(job);
     EXPECT_TRUE(begun) << begun.error().message;
     (void)store->finish_job(begun->job.id, JobState::failed, std::nullopt, failure);
-    return http::problem_response(request, failure);
+    return http::problem_response(request, http::Problem(failure));
   };
   const auto first = post("/fails", "k1");
   EXPECT_NE(header(first, "Retry-After"), "");

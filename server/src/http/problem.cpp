@@ -77,8 +77,4 @@ Response problem_response(const Request& request, const Problem& problem) {
   return response;
 }
 
-Response problem_response(const Request& request, const Error& error) {
-  return problem_response(request, Problem(error));
-}
-
 }  // namespace qarax::http

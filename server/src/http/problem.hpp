@@ -37,6 +37,5 @@ std::string problem_document(const Problem& problem, std::string_view instance, 
 
 // The whole answer with its status, and with Retry-After and WWW-Authenticate if the problem calls for them.
 Response problem_response(const Request& request, const Problem& problem);
-Response problem_response(const Request& request, const Error& error);
 
 }  // namespace qarax::http

@@ -55,16 +55,16 @@ TEST(Problem, ComesFromAnError) {
   request.request_id = "r-9";
   Error error = make_error(Code::unavailable, "node n1 does not answer", "node-unreachable");
   error.retry_after_ms = 2500;
-  Response response = problem_response(request, error);
+  Response response = problem_response(request, Problem(error));
   EXPECT_EQ(response.status, 503);
   EXPECT_EQ(response.content_type, "application/problem+json");
   EXPECT_EQ(response.headers.find("Retry-After"), "3");
 
   error.retry_after_ms = 0;
-  EXPECT_EQ(problem_response(request, error).headers.find("Retry-After"), "5");
+  EXPECT_EQ(problem_response(request, Problem(error)).headers.find("Retry-After"), "5");
 
   error.reason = "a-slug-from-a-plugin";
-  response = problem_response(request, error);
+  response = problem_response(request, Problem(error));
   EXPECT_EQ(parse(response.body)->getValue<std::string>("type"), "https://qarax.dev/problems/unavailable");
 
   EXPECT_EQ(problem_response(request, Problem("unauthorized", "no")).headers.find("WWW-Authenticate"),

@@ -49,7 +49,8 @@ class ServerTest : public ::testing::Test {
     });
     router_.add("POST", "/echo", [](const Request& request) { return Response::text(request.body, 201); });
     router_.add("POST", "/json", [](const Request& request) {
-      if (const Status checked = check_json_body(request); !checked) return problem_response(request, checked.error());
+      if (const Status checked = check_json_body(request); !checked)
+        return problem_response(request, Problem(checked.error()));
       return Response::empty(204);
     });
     router_.add("GET", "/big", [](const Request&) { return Response::text(std::string(kBig, 'b')); });

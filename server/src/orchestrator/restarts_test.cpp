@@ -7,7 +7,7 @@
 namespace qarax::server {
 namespace {
 
-constexpr std::int64_t kMs = 1'000'000;
+constexpr std::int64_t kNsPerMs = 1'000'000;
 
 class RestartsTest : public ::testing::Test {
  protected:
@@ -27,7 +27,7 @@ class RestartsTest : public ::testing::Test {
   }
   // What the store does with a VM that has come to rest is done, too.
   bool due_at(std::int64_t ms) {
-    const auto turn = restarts->turn({std::make_shared<const VmRecord>(vm)}, ms * kMs + 1);
+    const auto turn = restarts->turn({std::make_shared<const VmRecord>(vm)}, ms * kNsPerMs + 1);
     calm = !turn.calm.empty();
     if (calm) vm.restart.count = 0;
     return !turn.due.empty();
