@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kEndMs = 5'000;
-constexpr std::int64_t kLeaveMs = 1'000;  // from a process's end until its control group is empty
+constexpr std::int64_t kLeaveMs = 200;  // from a process's end until its control group is empty
 constexpr int kLookMs = 5;
 constexpr int kRounds = 10;
 constexpr const char* kSupervisor = "qarax-supervisor";

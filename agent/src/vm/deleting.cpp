@@ -43,6 +43,18 @@ void Manager::end_late(const VmPtr& vm) {
   log_unless(ended, "what a deleted VM's call has made is left", vm->id);
 }
 
+bool Manager::end_after_kill(const VmPtr& vm, const Operation& operation) {
+  {
+    const std::lock_guard lock(vm->admission_mutex);
+    if (!operation.killed) return false;
+  }
+  // The kill may have come before the call started a VMM.
+  Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
+  if (ended) ended = processes_.vm_processes().end_all_of(vm->id);
+  log_unless(ended, "what a force-stopped VM's call has made is left", vm->id);
+  return true;
+}
+
 // Completes a delete although the VM's strand is blocked by a call that doesn't return. The VM's processes have ended,
 // its folder is removed, and whatever the call still says is ignored.
 void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {

@@ -38,14 +38,15 @@ Result<std::int64_t> Ending::timeout_of_stop(const Command& command) const {
 Result<VmStatus> Ending::stop(const std::shared_ptr<Vm>& vm, const Command& command, int cancel_fd, StopMode mode,
                               std::optional<std::int64_t> timeout_ms) {
   const bool force = mode == StopMode::force;
-  if (force) QARAX_CHECK(end_strays(*vm, command));
   if (!vm->folder.exists()) {
+    QARAX_CHECK(end_strays(*vm, command));
     return status_with(VmState::shutdown, std::string(kNoFolder) + "; what still ran of it was ended");
   }
   if (vm->document.incarnation == 0) {
     // Its document can't be read, so nothing tells which plugin to ask. The agent itself started its processes and
     // kills them.
     QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
+    QARAX_CHECK(end_strays(*vm, command));
     return status_with(VmState::shutdown, "killed on request; its folder's document can't be read, delete it");
   }
   const DriverCall call = call_for(vm, command, cancel_fd, progress_);
@@ -76,6 +77,7 @@ Result<VmStatus> Ending::stop(const std::shared_ptr<Vm>& vm, const Command& comm
   if (!stopped) return stopped;
   QARAX_CHECK(check_arrival(command, *stopped));
   QARAX_CHECK(end_what_lives(*vm, *stopped));
+  if (force) QARAX_CHECK(end_strays(*vm, command));
   processes_.clean_up(vm->id, vm->document.incarnation);
   return stopped;
 }

@@ -199,6 +199,7 @@ Strand::Went Manager::guarded(const VmPtr& vm, const Strand::Task& task, const O
     return Strand::Went::through;
   }
   if (!running) return Strand::Went::through;
+  core::guarded("vm", [&] { end_after_kill(vm, *running); });
   hide_folder(reason, options_.data_dir);
   VmStatus status = status_with(
       VmState::unknown, "its " + std::string(core::to_string(running->command.action)) + " was broken off: " + reason);

@@ -119,6 +119,9 @@ class Manager final : public VmManager {
   // deleting.cpp, remove() and end_late() on the VM's strand, the others on any thread
   Status remove(const VmPtr& vm, const Command& command);
   void end_late(const VmPtr& vm);
+  // Whether the operation was killed by a force-stop while its call hung; then what the call has made since is ended,
+  // too.
+  bool end_after_kill(const VmPtr& vm, const Operation& operation);
   void abandon(const VmPtr& vm, const OperationPtr& operation);
   core::VmReport bury(const VmPtr& vm, const OperationPtr& by);
 

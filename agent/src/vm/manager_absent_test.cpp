@@ -89,15 +89,23 @@ TEST_F(ManagerTest, WhatADeletedVmsCallStillMakesGoesTheSameWay) {
 
 TEST_F(ManagerTest, WhatAForceStoppedVmsCallStillMakesIsEndedToo) {
   std::unique_ptr<Stray> vmm;
-  driver_.late = [&] { vmm = std::make_unique<Stray>(dir_ + "/vms/" + vm_); };
-  driver_.deaf_start = true;
-  auto hung = begin(command(Action::start, 1));
-  while (driver_.starts == 0) std::this_thread::yield();
-  EXPECT_EQ(run(command(Action::force_stop, 2)).report.status.state, VmState::shutdown);
-  driver_.release();
-  close();  // waits for the rest of the strand's work
-  ASSERT_TRUE(vmm);
-  EXPECT_TRUE(vmm->was_killed());
+  for (const bool throws : {false, true}) {
+    vm_ = core::new_uuid();
+    driver_.late = [&] {
+      vmm = std::make_unique<Stray>(dir_ + "/vms/" + vm_);
+      if (throws) throw std::runtime_error("out of luck");
+    };
+    driver_.deaf_start = true;
+    driver_.starts = 0;
+    auto hung = begin(command(Action::start, 1));
+    while (driver_.starts == 0) std::this_thread::yield();
+    EXPECT_EQ(run(command(Action::force_stop, 2)).report.status.state, VmState::shutdown);
+    driver_.release();
+    close();  // waits for the rest of the strand's work
+    ASSERT_TRUE(vmm);
+    EXPECT_TRUE(vmm->was_killed()) << throws;
+    open();
+  }
 }
 
 // The last step of the delete fails: its caller is told, and neither this agent nor the next one takes it for done.
@@ -177,6 +185,33 @@ TEST_F(ManagerTest, AVmWhoseFolderIsOlderThanWhatRunsOfItIsEndedAllTheSame) {
       EXPECT_TRUE(vmm.was_killed()) << core::to_string(action) << (emptied ? ", emptied" : ", older");
     }
   }
+}
+
+TEST_F(ManagerTest, WhatEndsAVmWithAnOlderFolderIsCarriedThroughByTheNextAgent) {
+  for (const Action action : {Action::force_stop, Action::remove}) {
+    vm_ = core::new_uuid();
+    run(command(Action::start, 1));
+    run(command(Action::force_stop, 2));
+    last_start_ = 3;
+    interrupt(command(action, 4), VmState::unknown);
+    Stray vmm(dir_ + "/vms/" + vm_);
+    driver_.recovered = VmState::shutdown;  // of the start that the folder knows
+    open();
+    if (action == Action::remove)
+      while (std::filesystem::exists(dir_ + "/vms/" + vm_)) std::this_thread::yield();
+    else
+      settled();
+    EXPECT_TRUE(vmm.was_killed()) << core::to_string(action);
+  }
+}
+
+TEST_F(ManagerTest, AStopOfAVmThatHasLostItsFolderUnderTheAgentEndsIt) {
+  run(command(Action::start, 1));
+  const std::string folder = dir_ + "/vms/" + vm_;
+  std::filesystem::remove_all(folder);
+  Stray vmm(folder);
+  run(command(Action::stop, 2));
+  EXPECT_TRUE(vmm.was_killed());
 }
 
 TEST_F(ManagerTest, WhatTheServerHasIsNoLeftover) {

@@ -5,7 +5,6 @@
 #include "command_document.hpp"
 #include "liveness.hpp"
 #include "manager.hpp"
-#include "patience.hpp"
 #include "qarax/core/logging.hpp"
 #include "redact.hpp"
 #include "resizing.hpp"
@@ -15,11 +14,6 @@ namespace qarax::agent {
 
 namespace {
 constexpr std::int64_t kCompactAt = std::int64_t{64} * 1024;  // bytes; a longer journal is compacted
-
-bool was_killed(Vm& vm, const Operation& operation) {
-  const std::lock_guard lock(vm.admission_mutex);
-  return operation.killed;
-}
 
 // One that overtook a hung call has its answer before its turn comes, and only its record is still to be made.
 bool is_unfinished(Vm& vm, const std::shared_ptr<Operation>& operation) {
@@ -62,9 +56,7 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
   begin(vm, operation);
   const VmStatus before = reports_.status_of(vm->known);
-  // A folder that is older than what the server means says nothing of what runs.
-  const bool must_look = overtakes(command.action) && command.incarnation > vm->document.incarnation;
-  const core::Verdict verdict = must_look ? core::Verdict::proceed : core::judge(command.action, before.state);
+  const core::Verdict verdict = core::judge(command.action, before.state);
   std::optional<CommandResult> result;
   switch (verdict) {
     case core::Verdict::refuse:
@@ -72,7 +64,10 @@ void Manager::run(const VmPtr& vm, const OperationPtr& operation) {
       break;
     case core::Verdict::no_change:
       // The result is kept for its revision, so that no earlier command is taken even after a restart of the agent.
-      result = conclude(vm, *operation, before, Ok{});
+      if (Status ended = overtakes(command.action) ? ending_.end_strays(*vm, command) : Status(Ok{}); ended)
+        result = conclude(vm, *operation, before, Ok{});
+      else
+        result = conclude_failure(vm, *operation, before, std::move(ended).error().at_step("end-strays"));
       break;
     case core::Verdict::proceed:
       result = command.action == core::Action::remove ? carry_out_delete(vm, operation, before)
@@ -123,13 +118,7 @@ std::optional<CommandResult> Manager::carry_out(const VmPtr& vm, const Operation
     end_late(vm);
     return std::nullopt;
   }
-  const bool killed = was_killed(*vm, *operation);
-  if (killed) {
-    // The kill may have come before the call started a VMM.
-    Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
-    if (ended) ended = processes_.vm_processes().end_all_of(vm->id);
-    log_unless(ended, "what a force-stopped VM's call has made is left", vm->id);
-  }
+  const bool killed = end_after_kill(vm, *operation);
   if (killed && said && said->state != VmState::shutdown)
     said = make_error(Code::aborted, "VM " + vm->id + " was killed by a force-stop meanwhile", "superseded");
   if (!said && operation->is_given_up()) {

@@ -27,7 +27,11 @@ void Manager::overtake(const VmPtr& vm, const OperationPtr& operation) {
   }
   const auto log = core::logger("vm");
   log->warn("a plugin call hangs, killing the VMM under it vm={} request={}", vm->id, operation->command.request_id);
-  if (const Status killed = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)); !killed) {
+  Status killed = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
+  // As Ending::end_strays(), but the document belongs to the strand.
+  if (killed && reports_.last(vm->known).incarnation < operation->command.incarnation)
+    killed = processes_.vm_processes().end_all_of(vm->id);
+  if (!killed) {
     log->error("the VMM could not be killed vm={} reason={}", vm->id, core::log_value(killed.error().message));
     return;
   }

@@ -109,6 +109,7 @@ auto Manager::Recovery::finish_interrupted_delete() -> Step {
   command.action = core::Action::remove;
   command.revision = intent->revision;
   command.step = intent->step;
+  command.incarnation = intent->incarnation;
   if (auto removed = manager_.remove(vm_, command); !removed) {
     core::logger("vm")->error("an interrupted delete could not be finished vm={} reason={}", vm_->id,
                               core::log_value(removed.error().message));

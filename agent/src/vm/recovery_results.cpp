@@ -42,7 +42,11 @@ void Manager::Recovery::salvage_revision() {
 // on.
 auto Manager::Recovery::carry_on_stop() -> Step {
   auto stop = interrupted_stop(*vm_->journal, vm_->id);
-  if (!stop || core::judge(stop->action, status_.state) != core::Verdict::proceed) return std::nullopt;
+  if (!stop) return std::nullopt;
+  if (core::judge(stop->action, status_.state) != core::Verdict::proceed) {
+    const Status ended = overtakes(stop->action) ? manager_.ending_.end_strays(*vm_, *stop) : Status(Ok{});
+    return ended ? Step(std::nullopt) : Step(Outcome{Next::try_again, ended.error().message});
+  }
   {
     const std::lock_guard lock(vm_->admission_mutex);
     if (vm_->revision != stop->revision || vm_->cancelled == stop->revision) return std::nullopt;

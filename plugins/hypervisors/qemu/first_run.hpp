@@ -5,11 +5,11 @@
 
 #include <string>
 
-#include "qarax/result.hpp"
-
 namespace qarax::qemu {
 
-Status note_first_run(const std::string& run_dir);
+// Best effort: without the note, e.g. on a full disk, a VM that is reset while it is paused can't be told from one
+// whose start was broken off.
+void note_first_run(const std::string& run_dir);
 void forget_first_run(const std::string& run_dir);  // before a VM is started
 
 // What QEMU's answer to query-status means for the VM of that run folder: "paused" for a "prelaunch" of a guest that

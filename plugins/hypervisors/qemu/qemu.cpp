@@ -171,9 +171,8 @@ Result<VmStatus> Qemu::recover(plugin::Call& call, const VmArgs& args) {
       auto status = look(call, args, handle);
       const bool guest_never_ran = status && is_prelaunch(*status);
       if (status && status->state == VmState::paused && !guest_never_ran) QARAX_CHECK(drop_stream(call, args));
-      // The agent may have died between the guest's first instruction and the note of it. Without the note the VM is no
-      // worse off than it was: it isn't lost for a disk that is full.
-      if (status && status->state == VmState::running) static_cast<void>(note_first_run(args.run_dir));
+      // The agent may have died between the guest's first instruction and the note of it.
+      if (status && status->state == VmState::running) note_first_run(args.run_dir);
       if (!guest_never_ran) return status;
     }
   }
@@ -218,6 +217,7 @@ Result<VmStatus> Qemu::resume(plugin::Call& call, const VmArgs& args) {
   QARAX_TRY(const Handle handle, read_handle(args));
   return with_monitor(call, args, [&](QmpClient& qmp) -> Result<VmStatus> {
     QARAX_CHECK(qmp.cont(call));
+    note_first_run(args.run_dir);  // of a VM that an older plugin started and paused
     QARAX_TRY(const auto now, sizes_now(call, qmp, handle));
     return alive("running", handle, now);
   });

@@ -43,7 +43,7 @@ Result<VmStatus> Qemu::start_or_restore(plugin::Call& call, StartArgs args, cons
       // An interrupted start spawned it, but its guest never ran: finish that start.
       QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kQmpMs));
       QARAX_CHECK(qmp->cont(call));
-      QARAX_CHECK(note_first_run(args.run_dir));
+      note_first_run(args.run_dir);
       return alive("running", handle, boot_sizes(args.spec));
     }
     // It waits to boot where a restore is wanted, or the other way round: replace it.
@@ -100,7 +100,7 @@ Result<VmStatus> Qemu::launch(plugin::Call& call, const StartArgs& args, const H
   if (from) QARAX_CHECK(thaw(call, args, *from));
   QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.run_dir, kGreetingMs));
   QARAX_CHECK(qmp->cont(call));
-  QARAX_CHECK(note_first_run(args.run_dir));
+  note_first_run(args.run_dir);
   call.progress("running", 1, 1);
   if (from) return seen(call, *qmp, plugin::vm_of(args), handle);
   return alive("running", handle, boot_sizes(args.spec));
