@@ -183,6 +183,21 @@ TEST_P(OrchestratorTest, WordsThatANodeCouldNotKeepAreSentAgain) {
   EXPECT_NE(node_.survey({}).vms.at(0).keep.text.find("words"), std::string::npos);
 }
 
+// A first start that failed early leaves nothing on the node's disk that could hold the VM's words.
+TEST_P(OrchestratorTest, ANodeWithoutTheVmsDocumentIsNotToldItsWords) {
+  const std::string id = vm("web");
+  node_.fail(make_error(Code::failed_precondition, "no kernel"));
+  ASSERT_FALSE(act(id, Action::start));
+  const VmPtr failed = store_->vm(id);
+  ASSERT_EQ(failed->observed.incarnation, 0);
+  ASSERT_TRUE(failed->host_id);
+  ASSERT_NE(failed->observed.keep, "");
+  Keeper keeper(*store_, *nodes_, std::chrono::milliseconds(0));
+  keeper.look();
+  orchestrator_.reset();  // returns once what it would have sent by now was sent
+  EXPECT_EQ(node_.told_to_keep(), 0);
+}
+
 TEST_P(OrchestratorTest, WordsThatANodeWasToldLaterAreNotReplacedByWhatIsWrittenHere) {
   const std::string id = vm("web");
   ASSERT_TRUE(act(id, Action::start));

@@ -13,6 +13,8 @@ namespace qarax::server {
 
 namespace {
 
+constexpr const char* kForgotten = "forgotten ";
+
 bool needs_nothing_for(const VmRecord& vm, core::Action action) {
   return vm.job_id.empty() && core::judge(action, vm.observed.status.state) == core::Verdict::no_change;
 }
@@ -43,8 +45,7 @@ void SqlStore::load() {
   for (auto& reservation : rows::read_reservations(session)) reservations_.put(std::move(reservation));
   for (const auto& stone : rows::read_tombstones(session)) {
     tombstones_.emplace(stone.vm_id, stone);
-    if (stone.memory > 0 && !reservations_.of(stone.vm_id))
-      reservations_.put({stone.vm_id, stone.host_id, 0, stone.memory});
+    reserve_forgotten(stone);
   }
   order_lead_ = rows::read_order_lead(session);
   for (auto& snapshot : rows::read_snapshots(session)) keep_snapshot(std::move(snapshot));
@@ -177,9 +178,12 @@ Result<std::string> SqlStore::remove_vm(const std::string& id, Removal how,
 void SqlStore::publish(Removed& plan) {
   if (!plan.vm) return;
   const std::string& id = plan.vm->id;
-  if (plan.tombstone) tombstones_[id] = *plan.tombstone;
+  reservations_.erase(id);
+  if (plan.tombstone) {
+    tombstones_[id] = *plan.tombstone;
+    reserve_forgotten(*plan.tombstone);
+  }
   std::erase_if(jobs_, [&](const auto& item) { return item.second.vm_id == id; });
-  if (!plan.tombstone) reservations_.erase(id);
   std::erase_if(snapshots_, [&](const auto& item) { return item.second->vm_id == id; });
   memory_.erase(*plan.vm);
   // Jobs end after the VM is erased, so that callers who wait for them find it gone.
@@ -253,11 +257,12 @@ Status SqlStore::drop_tombstone(const std::string& vm_id) {
                         .frees = true});
 }
 
-// Called under state(), once nothing of a forgotten VM can run any more. A VM that was adopted since under its id, from
-// another host, keeps its reservation.
-void SqlStore::free_forgotten(const std::string& vm_id) {
-  if (!memory_.vm(vm_id)) reservations_.erase(vm_id);
+// Reserved under a name of its own: another host's VM may be adopted under the forgotten one's id.
+void SqlStore::reserve_forgotten(const Tombstone& stone) {
+  if (stone.memory > 0) reservations_.put({kForgotten + stone.vm_id, stone.host_id, 0, stone.memory});
 }
+
+void SqlStore::free_forgotten(const std::string& vm_id) { reservations_.erase(kForgotten + vm_id); }
 
 Status SqlStore::raise_tombstone(const std::string& vm_id, std::int64_t revision) {
   return db_->transact({.keys = {vm_id},

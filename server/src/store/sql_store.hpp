@@ -121,6 +121,8 @@ class SqlStore final : public Store {
   NextTerm begin_next_term(Session& session, std::int64_t above);
   void publish(const NextTerm& next);
   Status write_adopted(Session& session, const Adoption& adoption, VmRecord& vm, std::vector<Job>& ended);
+  // A forgotten VM's memory, until nothing of it can run any more. Called under state().
+  void reserve_forgotten(const Tombstone& stone);
   void free_forgotten(const std::string& vm_id);
   void publish_raised(const std::string& vm_id, std::int64_t revision);
   void publish_adopted(const Adoption& adoption, VmRecord vm);

@@ -158,8 +158,7 @@ void SqlStore::free_reserved(const std::string& vm_id, std::int64_t memory) {
   reserved->memory -= memory;
   reservations_.put(std::move(*reserved));
   db_->later([this, vm_id](Session& session) {
-    // A VM that was forgotten since has no row that this one could belong to.
-    if (const auto now = reservations_.of(vm_id); now && memory_.vm(vm_id)) rows::put_reservation(session, *now);
+    if (const auto now = reservations_.of(vm_id)) rows::put_reservation(session, *now);
   });
 }
 

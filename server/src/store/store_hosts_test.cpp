@@ -456,6 +456,35 @@ TEST_P(StoreTest, AForgottenVmsMemoryIsFreeOnceItsNodeHasConfirmedTheEnd) {
   EXPECT_TRUE(store_->begin_job(large));
 }
 
+// A copied node folder brings the forgotten VM back on another host, under its id.
+TEST_P(StoreTest, AForgottenVmsMemoryCountsWhereItRanAlsoWhenItIsAdoptedElsewhere) {
+  const HostPtr on = host();
+  const HostPtr other = *store_->add_host({"h2", "127.0.0.1", 2, ""});
+  const VmPtr made = running("web", on);
+  ASSERT_TRUE(store_->remove_vm(made->id, Removal::with_tombstone));
+  Adoption adoption;
+  adoption.host_id = other->id;
+  VmRecord found = *made;
+  found.host_id = other->id;
+  adoption.vms = {found};
+  adoption.memory[made->id] = 70;
+  ASSERT_TRUE(store_->adopt(adoption));
+  const auto counted = [&](const HostPtr& where) {
+    std::int64_t sum = 0;
+    for (const Reservation& one : store_->reservations())
+      if (one.host_id == where->id) sum += one.memory;
+    return sum;
+  };
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(counted(on), 100);
+    EXPECT_EQ(counted(other), 70);
+    open();
+  }
+  ASSERT_TRUE(store_->drop_tombstone(made->id));
+  EXPECT_EQ(counted(on), 0);
+  EXPECT_EQ(counted(other), 70);
+}
+
 TEST_P(StoreTest, ADatabaseThatWasSetBackChangesNothingUntilItsHostIsAdopted) {
   const HostPtr on = host();
   const VmPtr web = running("web", on);
