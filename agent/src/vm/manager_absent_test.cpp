@@ -65,46 +65,28 @@ TEST_F(ManagerTest, AStartBehindADeleteDoesNotBringTheVmBack) {
   EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
 }
 
-TEST_F(ManagerTest, WhatADeletedVmsCallStillMakesGoesTheSameWay) {
+TEST_F(ManagerTest, WhatAnEndedVmsCallStillMakesGoesTheSameWay) {
   std::unique_ptr<Stray> vmm;
-  for (const bool throws : {false, true}) {
-    vm_ = core::new_uuid();
-    driver_.late = [&] {
-      vmm = std::make_unique<Stray>(dir_ + "/vms/" + vm_);
-      if (throws) throw std::runtime_error("out of luck");
-    };
-    driver_.deaf_start = true;
-    driver_.starts = 0;
-    auto hung = begin(command(Action::start, 1));
-    while (driver_.starts == 0) std::this_thread::yield();
-    EXPECT_TRUE(run(command(Action::remove, 2)).report.deleted);
-    driver_.release();
-    close();  // waits for the rest of the strand's work
-    ASSERT_TRUE(vmm);
-    EXPECT_TRUE(vmm->was_killed());
-    EXPECT_TRUE(std::filesystem::is_empty(dir_ + "/vms"));
-    open();
-  }
-}
-
-TEST_F(ManagerTest, WhatAForceStoppedVmsCallStillMakesIsEndedToo) {
-  std::unique_ptr<Stray> vmm;
-  for (const bool throws : {false, true}) {
-    vm_ = core::new_uuid();
-    driver_.late = [&] {
-      vmm = std::make_unique<Stray>(dir_ + "/vms/" + vm_);
-      if (throws) throw std::runtime_error("out of luck");
-    };
-    driver_.deaf_start = true;
-    driver_.starts = 0;
-    auto hung = begin(command(Action::start, 1));
-    while (driver_.starts == 0) std::this_thread::yield();
-    EXPECT_EQ(run(command(Action::force_stop, 2)).report.status.state, VmState::shutdown);
-    driver_.release();
-    close();  // waits for the rest of the strand's work
-    ASSERT_TRUE(vmm);
-    EXPECT_TRUE(vmm->was_killed()) << throws;
-    open();
+  for (const Action action : {Action::remove, Action::force_stop}) {
+    for (const bool throws : {false, true}) {
+      vm_ = core::new_uuid();
+      driver_.late = [&] {
+        vmm = std::make_unique<Stray>(dir_ + "/vms/" + vm_);
+        if (throws) throw std::runtime_error("out of luck");
+      };
+      driver_.deaf_start = true;
+      driver_.starts = 0;
+      auto hung = begin(command(Action::start, 1));
+      while (driver_.starts == 0) std::this_thread::yield();
+      const core::VmReport ended = run(command(action, 2)).report;
+      EXPECT_TRUE(action == Action::remove ? ended.deleted : ended.status.state == VmState::shutdown);
+      driver_.release();
+      close();  // waits for the rest of the strand's work
+      ASSERT_TRUE(vmm);
+      EXPECT_TRUE(vmm->was_killed()) << core::to_string(action) << throws;
+      EXPECT_EQ(std::filesystem::exists(dir_ + "/vms/" + vm_), action != Action::remove);
+      open();
+    }
   }
 }
 

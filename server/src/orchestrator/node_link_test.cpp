@@ -17,6 +17,16 @@ class NodeLinkTest : public OverAFakeNode {
     server_.stop();
     wait_until(*store_, "the host isn't up any more", [&] { return store_->host(host_)->status != HostStatus::up; });
   }
+  // A VM whose pause hangs at its node.
+  VmPtr hanging_pause() {
+    const std::string id = started("web");
+    node_.hang(true);
+    ActOptions async;
+    async.respond_async = true;
+    EXPECT_TRUE(orchestrator_->act(id, core::Action::pause, async));
+    node_.wait_for_command(core::Action::pause);
+    return store_->vm(id);
+  }
 };
 
 TEST_F(NodeLinkTest, AGapInTheEventsIsFilledByASnapshot) {
@@ -32,13 +42,8 @@ TEST_F(NodeLinkTest, AGapInTheEventsIsFilledByASnapshot) {
 }
 
 TEST_F(NodeLinkTest, HowFarACommandIsIsToldOfItsJobWhileItRuns) {
-  const std::string id = started("web");
-  node_.hang(true);
-  ActOptions async;
-  async.respond_async = true;
-  ASSERT_TRUE(orchestrator_->act(id, core::Action::pause, async));
-  node_.wait_for_command(core::Action::pause);
-  const VmPtr vm = store_->vm(id);
+  const VmPtr vm = hanging_pause();
+  const std::string& id = vm->id;
   const std::string job = vm->job_id;
   const auto told = [&] { return store_->job_book().find(job)->progress; };
   server_.come_further({id, vm->revision - 1, "late", 9, 9});
@@ -55,13 +60,8 @@ TEST_F(NodeLinkTest, HowFarACommandIsIsToldOfItsJobWhileItRuns) {
 }
 
 TEST_F(NodeLinkTest, ACommandIsCancelledAlsoWithoutItsCall) {
-  const std::string id = started("web");
-  node_.hang(true);
-  ActOptions async;
-  async.respond_async = true;
-  ASSERT_TRUE(orchestrator_->act(id, core::Action::pause, async));
-  node_.wait_for_command(core::Action::pause);
-  const VmPtr vm = store_->vm(id);
+  const VmPtr vm = hanging_pause();
+  const std::string& id = vm->id;
   nodes_->link(host_)->cancel(id, vm->revision, "");
   const JobPtr ended = store_->job_book().wait(vm->job_id, kWaitLimit);
   ASSERT_TRUE(ended && ended->error);
