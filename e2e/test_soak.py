@@ -31,7 +31,11 @@ def test_many_lifecycles_leave_nothing(hypervisor):
         before = wait_for("rest", rested, 60, 0)
         soak.run(16)
         soak.stack.api.session.close()
-        wait_for("everything as before", lambda: taken() == before, 30, 0.2)
+        try:
+            wait_for("everything as before", lambda: taken() == before, 30, 0.2)
+        except AssertionError:
+            assert taken() == before  # shows what isn't
+            raise
     finally:
         left = soak.stack.close()
     assert not left, left
