@@ -194,7 +194,7 @@ bool ConfigSource::scalar(std::string_view key, std::string& text, std::string& 
 std::optional<YAML::Node> ConfigSource::tree(std::string_view key) {
   known.emplace(key);
   if (const char* value = variable(key); value != nullptr) {
-    const std::string name = environment_name(prefix_, key);
+    std::string name = environment_name(prefix_, key);
     try {
       const YAML::Node node = YAML::Load(value);
       if (auto problem = check_rest(value, [&name](int) { return name; })) problems.push_back(std::move(*problem));

@@ -188,7 +188,8 @@ Result<VmStatus> Qemu::stop(plugin::Call& call, const StopArgs& args) {
   button.running = "running";
   button.state = [&]() -> Result<std::string> {
     QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.vm.run_dir, kQmpMs));
-    return qmp->query_status(call);
+    QARAX_TRY(std::string said, qmp->query_status(call));
+    return meant_by(std::move(said), args.vm.run_dir);
   };
   button.press = [&]() -> Status {
     QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.vm.run_dir, kQmpMs));

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "devices.hpp"
+#include "first_run.hpp"
 #include "hotplug.hpp"
 #include "qemu.hpp"
 #include "vmm_life.hpp"
@@ -129,7 +130,8 @@ Result<Changes> plan(const plugin::Call& call, QmpClient& qmp, const ResizeArgs&
   if (args.memory) QARAX_CHECK(plan_memory(call, qmp, spec, *args.memory, out));
   if (!out.takes_vcpus && out.dimms_out.empty()) return out;
   QARAX_TRY(const std::string state, qmp.query_status(call));
-  if (state != "running") return must_run(args.vm, state, out.takes_vcpus ? "vCPUs" : "memory");
+  if (state != "running")
+    return must_run(args.vm, meant_by(state, args.vm.run_dir), out.takes_vcpus ? "vCPUs" : "memory");
   return out;
 }
 
@@ -157,7 +159,7 @@ Status Qemu::unplug(plugin::Call& call, const VmArgs& vm, const std::string& pat
               if (now == "running") QARAX_CHECK(ask_out(call, qmp, path));
               return now;
             }));
-  if (said != "running") return must_run(vm, said, what);
+  if (said != "running") return must_run(vm, meant_by(said, vm.run_dir), what);
   // Asked again each second: a guest that still boots doesn't hear it. The monitor is free in between: whoever looks at
   // the VM doesn't wait for its guest.
   std::int64_t ask_again = plugin::monotonic_ns() + kAskAgainNs;

@@ -10,16 +10,15 @@ namespace {
 constexpr int kMostWaits = 64;  // a node that never keeps it, e.g. without the VM's folder, is told every ten minutes
 }
 
-void Keeper::look_again_at(std::optional<Clock::time_point> next) {
-  if (next && (!due_ || *next < *due_)) due_ = next;
-}
-
 void Keeper::look() {
   const std::uint64_t changes = store_.changes();
   const auto now = Clock::now();
   if (changes == seen_ && (!due_ || now < *due_)) return;
   bool again = false;
-  due_.reset();
+  std::optional<Clock::time_point> due;
+  const auto look_again_at = [&due](const std::optional<Clock::time_point>& next) {
+    if (next && (!due || *next < *due)) due = next;
+  };
   std::map<std::string, Looked> looked;
   for (const VmPtr& vm : store_.vms()) {
     const auto before = looked_.find(vm->id);
@@ -55,6 +54,7 @@ void Keeper::look() {
     }
   }
   looked_.swap(looked);
+  due_ = due;
   if (!again) seen_ = changes;
 }
 

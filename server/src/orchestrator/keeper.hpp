@@ -27,14 +27,13 @@ class Keeper {
   const StoreReads& store_;
   const Fleet& nodes_;
   using Clock = std::chrono::steady_clock;
-  void look_again_at(std::optional<Clock::time_point> next);
-
-  const std::chrono::milliseconds again_after_;
   struct Looked {
     std::uint64_t version = 0;                // of the record
     std::optional<Clock::time_point> next{};  // when the node is told again; unset: it has nothing to be told
     std::chrono::milliseconds wait{0};        // before that, doubled each time
   };
+
+  const std::chrono::milliseconds again_after_;
   std::uint64_t seen_ = 0;                // StoreReads::changes() of the last complete look
   std::map<std::string, Looked> looked_;  // by VM id
   std::optional<Clock::time_point> due_;  // the earliest `next`

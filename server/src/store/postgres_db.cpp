@@ -162,6 +162,8 @@ PostgresDb::~PostgresDb() {
     keeper_.join();
   } else if (!connected()) {
     // Poco's session frees only a connection that lives, and whoever waits for the database opens it again and again.
+    // So it is connected once more, which takes connect_timeout at most; where the database is still away its memory is
+    // lost.
     watch_->leave();
     handle_.reset();
   }

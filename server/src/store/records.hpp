@@ -143,7 +143,7 @@ using SnapshotPtr = std::shared_ptr<const SnapshotRecord>;
 // Host memory that a VM has reserved, from the transaction of its start until its end is confirmed, also where its
 // record was forgotten meanwhile.
 struct Reservation {
-  std::string vm_id;
+  std::string vm_id;  // of a forgotten VM a name that stands for it
   std::string host_id;
   std::int64_t incarnation = 0;
   std::int64_t memory = 0;  // bytes, with the VMM's overhead
