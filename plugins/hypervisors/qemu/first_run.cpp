@@ -17,8 +17,9 @@ void note_first_run(const std::string& run_dir) {
 
 void forget_first_run(const std::string& run_dir) { ::unlink(file_of(run_dir).c_str()); }
 
-std::string meant_by(std::string said, const std::string& run_dir) {
-  if (said == "prelaunch" && ::access(file_of(run_dir).c_str(), F_OK) == 0) return "paused";
+Result<std::string> ask_state(const plugin::Call& call, QmpClient& qmp, const std::string& run_dir) {
+  QARAX_TRY(std::string said, qmp.query_status(call));
+  if (said == "prelaunch" && ::access(file_of(run_dir).c_str(), F_OK) == 0) return std::string("paused");
   return said;
 }
 

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "qmp_client.hpp"
+
 namespace qarax::qemu {
 
 // Best effort: without the note, e.g. on a full disk, a VM that is reset while it is paused can't be told from one
@@ -12,8 +14,8 @@ namespace qarax::qemu {
 void note_first_run(const std::string& run_dir);
 void forget_first_run(const std::string& run_dir);  // before a VM is started
 
-// What QEMU's answer to query-status means for the VM of that run folder: "paused" for a "prelaunch" of a guest that
-// has run; anything else is as it is.
-std::string meant_by(std::string said, const std::string& run_dir);
+// QEMU's answer to query-status, as it is meant for the VM of that run folder: "paused" for a "prelaunch" of a guest
+// that has run; anything else is as it is.
+Result<std::string> ask_state(const plugin::Call& call, QmpClient& qmp, const std::string& run_dir);
 
 }  // namespace qarax::qemu

@@ -148,9 +148,9 @@ Result<VmStatus> Qemu::look(plugin::Call& call, const VmArgs& args, const Handle
 }
 
 Result<VmStatus> Qemu::seen(plugin::Call& call, QmpClient& qmp, const VmArgs& args, const Handle& handle) {
-  QARAX_TRY(std::string said, qmp.query_status(call));
+  QARAX_TRY(const std::string said, ask_state(call, qmp, args.run_dir));
   QARAX_TRY(const auto now, sizes_now(call, qmp, handle));
-  return alive(meant_by(std::move(said), args.run_dir), handle, now);
+  return alive(said, handle, now);
 }
 
 Result<VmStatus> Qemu::inspect(plugin::Call& call, const VmArgs& args) {
@@ -188,8 +188,7 @@ Result<VmStatus> Qemu::stop(plugin::Call& call, const StopArgs& args) {
   button.running = "running";
   button.state = [&]() -> Result<std::string> {
     QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.vm.run_dir, kQmpMs));
-    QARAX_TRY(std::string said, qmp->query_status(call));
-    return meant_by(std::move(said), args.vm.run_dir);
+    return ask_state(call, *qmp, args.vm.run_dir);
   };
   button.press = [&]() -> Status {
     QARAX_TRY(Monitors::Lease qmp, monitors_.ask(call, args.vm.run_dir, kQmpMs));

@@ -129,9 +129,8 @@ Result<Changes> plan(const plugin::Call& call, QmpClient& qmp, const ResizeArgs&
   if (args.vcpus) QARAX_CHECK(plan_vcpus(call, qmp, args.vm, handle, *args.vcpus, out));
   if (args.memory) QARAX_CHECK(plan_memory(call, qmp, spec, *args.memory, out));
   if (!out.takes_vcpus && out.dimms_out.empty()) return out;
-  QARAX_TRY(const std::string state, qmp.query_status(call));
-  if (state != "running")
-    return must_run(args.vm, meant_by(state, args.vm.run_dir), out.takes_vcpus ? "vCPUs" : "memory");
+  QARAX_TRY(const std::string state, ask_state(call, qmp, args.vm.run_dir));
+  if (state != "running") return must_run(args.vm, state, out.takes_vcpus ? "vCPUs" : "memory");
   return out;
 }
 
@@ -155,11 +154,11 @@ Status plug_memory(const plugin::Call& call, QmpClient& qmp, const VmSpec& spec,
 
 Status Qemu::unplug(plugin::Call& call, const VmArgs& vm, const std::string& path, const std::string& what) {
   QARAX_TRY(const std::string said, with_monitor(call, vm, [&](QmpClient& qmp) -> Result<std::string> {
-              QARAX_TRY(const std::string now, qmp.query_status(call));
+              QARAX_TRY(const std::string now, ask_state(call, qmp, vm.run_dir));
               if (now == "running") QARAX_CHECK(ask_out(call, qmp, path));
               return now;
             }));
-  if (said != "running") return must_run(vm, meant_by(said, vm.run_dir), what);
+  if (said != "running") return must_run(vm, said, what);
   // Asked again each second: a guest that still boots doesn't hear it. The monitor is free in between: whoever looks at
   // the VM doesn't wait for its guest.
   std::int64_t ask_again = plugin::monotonic_ns() + kAskAgainNs;

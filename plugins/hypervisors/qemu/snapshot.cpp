@@ -137,8 +137,7 @@ Result<VmStatus> Qemu::snapshot(plugin::Call& call, const SnapshotArgs& args) {
               if (machine.spec.memory_hotplug_size.value_or(0) > 0) {
                 QARAX_TRY(machine.dimms, plugged_memory(call, qmp));
               }
-              QARAX_TRY(std::string now_said, qmp.query_status(call));
-              return meant_by(std::move(now_said), vm.run_dir);
+              return ask_state(call, qmp, vm.run_dir);
             }));
   if (said == "postmigrate")
     return make_error(Code::failed_precondition,
@@ -182,8 +181,8 @@ Status Qemu::go_on(AfterStream& after, const VmArgs& vm, const Handle& handle) {
   auto resumed = insist(after, vm, [&](plugin::Call& own, QmpClient& qmp) -> Result<bool> {
     const Status went_on = qmp.cont(own);
     if (!went_on && !qmp.is_sound()) return went_on.error();
-    QARAX_TRY(std::string now, qmp.query_status(own));
-    if (!can_resume(alive(meant_by(std::move(now), vm.run_dir), handle, std::nullopt))) return true;
+    QARAX_TRY(const std::string now, ask_state(own, qmp, vm.run_dir));
+    if (!can_resume(alive(now, handle, std::nullopt))) return true;
     if (!went_on) return went_on.error();
     return false;
   });
