@@ -70,11 +70,26 @@ Status Database::transact(Change change) {
   return wait_for(own);
 }
 
-Status Database::read(std::function<Status(Session&)> work) {
-  Waiting own;
-  own.change.work = std::move(work);
-  own.reads_only = true;
-  return wait_for(own);
+Status Database::open_readers(const std::function<Result<ReaderPtr>()>& open) {
+  std::vector<ReaderPtr> opened;
+  while (opened.size() < Readers::kCount) {
+    QARAX_TRY(ReaderPtr one, open());
+    opened.push_back(std::move(one));
+  }
+  readers_.emplace(std::move(opened));
+  return Ok{};
+}
+
+Status Database::read(const std::function<Status(Session&)>& work) {
+  if (unwritten_ > 0) flush();
+  QARAX_CHECK(readable());
+  try {
+    return readers_->use(work);
+  } catch (const Poco::Exception& e) {
+    return unavailable("the database " + name_ + " can't be read now: " + e.displayText());
+  } catch (const std::exception& e) {
+    return make_error(Code::internal, "the database " + name_ + " can't be read: " + e.what());
+  }
 }
 
 // Whoever waits first leads: it runs one group after the other until its own change is among those done.
@@ -124,7 +139,7 @@ void Database::lead(const Group& group) noexcept {
     // An exception must not get past this point: the next thread couldn't lead.
     core::logger("store")->error("a group of changes was left reason={}", core::log_value(e.what()));
     for (Waiting* one : group.members)
-      if (one->result && !one->has_read())
+      if (one->result)
         one->result = make_error(Code::internal, "the server failed while it made this change: look whether it is made",
                                  "outcome-unknown");
   }
@@ -196,11 +211,6 @@ std::optional<bool> Database::find_out(std::unique_lock<std::mutex>& state) {
   return yes;
 }
 
-bool Database::anything_later() {
-  const std::lock_guard lock(later_mutex_);
-  return !later_.empty();
-}
-
 std::vector<Database::Work> Database::take_later() {
   const std::lock_guard lock(later_mutex_);
   hurry_ = false;
@@ -211,6 +221,7 @@ void Database::later(Work work, bool at_once) {
   {
     const std::lock_guard lock(later_mutex_);
     later_.push_back(std::move(work));
+    ++unwritten_;
     hurry_ = hurry_ || at_once;
   }
   later_changed_.notify_one();

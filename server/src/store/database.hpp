@@ -1,7 +1,7 @@
-// One database connection through Poco::Data. Changes that arrive while a commit is under way are gathered into a
-// group, which shares the next transaction. Each transaction first checks that this server's term still holds.
-// Thread-safe. When the connection breaks during a commit, it isn't known whether the commit took effect. Its callers
-// wait until that is known, and everybody else is refused with "store-unavailable" until then.
+// A database through Poco::Data: one connection that writes, and some that read. Changes that arrive while a commit is
+// under way are gathered into a group, which shares the next transaction. Each transaction first checks that this
+// server's term still holds. Thread-safe. When the connection breaks during a commit, it isn't known whether the commit
+// took effect. Its callers wait until that is known, and everybody else is refused with "store-unavailable" until then.
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bell.hpp"
+#include "readers.hpp"
 #include "session.hpp"
 #include "store.hpp"
 
@@ -76,8 +77,9 @@ class Database {
   // The change is durable when this returns Ok. An Error or exception of `work` undoes that change and no other. The
   // caller must not hold state(). Throws std::bad_alloc where the change couldn't even be queued; it isn't made then.
   Status transact(Change change);
-  // Reads what is committed. `work` must not change anything.
-  Status read(std::function<Status(Session&)> work);
+  // Reads what is committed, what later() was given before this call included, beside the changes that are under way:
+  // of them memory may not know yet. `work` must not change anything.
+  Status read(const std::function<Status(Session&)>& work);
   // Runs `work` in the next transaction, or soon in one of its own; `at_once` doesn't wait for a transaction to join.
   // Works run in the order of these calls. May be called under state().
   void later(std::function<void(Session&)> work, bool at_once = false);
@@ -110,6 +112,10 @@ class Database {
     const std::lock_guard lock(standing_mutex_);
     return may_become_;
   }
+  // Called before the first read().
+  Status open_readers(const std::function<Result<ReaderPtr>()>& open);
+  // The error of a read while it is known that the database doesn't answer. Any thread.
+  virtual Status readable() { return Ok{}; }
   // What differs between databases. These are called by one thread at a time, and throw Poco::Exception.
   virtual Status ready() { return Ok{}; }           // whether a transaction is possible now; called without state()
   virtual const char* begin_statement() const = 0;  // takes the write lock itself, or leaves that to read_term()
@@ -135,14 +141,10 @@ class Database {
   // A change on its way, in the stack frame of the thread that waits for it.
   struct Waiting {
     Change change;
-    bool reads_only = false;
-    bool worked_on = false;
     Status result = Ok{};
     // Other threads write this last: the waiting thread may then end this object.
     std::atomic<bool> done{false};
     std::shared_ptr<Bell> bell = Bell::of_this_thread();
-
-    bool has_read() const { return reads_only && worked_on; }
   };
   // Changes that share a transaction. `bells` are theirs, copied because a bell is rung when its change may be gone.
   struct Group {
@@ -160,9 +162,10 @@ class Database {
   // Called with `lock` held, which is open afterwards. The members have their results, and another thread may lead.
   void finish(std::unique_lock<std::mutex>& lock, const Group& group);
   std::optional<bool> find_out(std::unique_lock<std::mutex>& state);
-  bool anything_later();
   std::vector<Work> take_later();
   void background();
+
+  std::optional<Readers> readers_;
 
   std::mutex queue_mutex_;
   // Points into stack frames of wait_for(), which returns only once its entry has been taken out.
@@ -182,7 +185,8 @@ class Database {
   std::mutex later_mutex_;
   std::condition_variable later_changed_;
   std::vector<Work> later_;
-  bool hurry_ = false;  // later_ holds something that was given with `at_once`
+  std::atomic<std::size_t> unwritten_{0};  // of what later() was given, also by the transaction under way
+  bool hurry_ = false;                     // later_ holds something that was given with `at_once`
   bool stopping_ = false;
   std::atomic<bool> refused_{false};  // the last flush failed; only the first failure in a row is logged
   std::thread thread_;

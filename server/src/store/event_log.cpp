@@ -78,11 +78,13 @@ std::int64_t EventLog::stored_epoch(Session& session) const {
 
 EventPage EventLog::stored_after(Session& session, std::int64_t seq, std::size_t most) const {
   EventPage page;
-  page.complete = seq + 1 >= feed_.oldest();
   std::int64_t from = seq;
+  // What its commit hasn't shown yet isn't for readers: they would ask memory for a VM that it doesn't have.
+  std::int64_t last = feed_.last().seq;
   std::int64_t limit = static_cast<std::int64_t>(most);
   Statement select = session.statement();
-  select << "SELECT seq, document FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", use(from), use(limit), now;
+  select << "SELECT seq, document FROM events WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3", use(from), use(last),
+      use(limit), now;
   const RecordSet set(select);
   for (std::size_t row = 0; row < set.rowCount(); ++row) {
     LoggedEvent one;
@@ -93,6 +95,8 @@ EventPage EventLog::stored_after(Session& session, std::int64_t seq, std::size_t
     one.event = std::move(*event);
     page.events.push_back(std::make_shared<const LoggedEvent>(std::move(one)));
   }
+  // Numbers have no gaps but those that removal leaves, which may happen meanwhile.
+  page.complete = page.events.empty() ? seq + 1 >= feed_.oldest() : page.events.front()->seq == seq + 1;
   return page;
 }
 

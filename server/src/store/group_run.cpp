@@ -32,10 +32,6 @@ class Database::GroupRun {
   GroupRun(Database& db, const std::vector<Waiting*>& members) : db_(db), members_(members) {}
 
   void run() {
-    if (only_reads()) {
-      state_.lock();
-      return read_all();
-    }
     try {
       if (!begin())
         return fail_all(
@@ -54,23 +50,6 @@ class Database::GroupRun {
 
  private:
   using Moment = std::chrono::steady_clock::time_point;
-
-  bool only_reads() const {
-    return !db_.anything_later() &&
-           std::all_of(members_.begin(), members_.end(), [](const Waiting* one) { return one->reads_only; });
-  }
-
-  void read_all() {
-    const Moment patience = std::chrono::steady_clock::now() + kPatience;
-    bool in_vain = false;
-    for (Waiting* one : members_) {
-      if (in_vain)
-        one->result = db_.not_now();
-      else
-        work_on_one(*one, true, Moment::max());
-      in_vain = in_vain || (!one->result && std::chrono::steady_clock::now() > patience);
-    }
-  }
 
   // False: another server's term is in the database.
   bool begin() {
@@ -104,7 +83,7 @@ class Database::GroupRun {
       if (!one->result && db_.trailer_ != nullptr) db_.trailer_->shrink(added);
       if (!one->result && !alone) db_.run("ROLLBACK TO SAVEPOINT change");
       if (!alone) db_.run("RELEASE SAVEPOINT change");
-      any = any || (one->result && !one->reads_only);
+      any = any || one->result;
     }
     return any;
   }
@@ -112,9 +91,8 @@ class Database::GroupRun {
   // What the database refuses becomes the change's result. Once `patience` has passed it is thrown as well, which ends
   // the whole group.
   void work_on_one(Waiting& one, bool alone, Moment patience) {
-    one.worked_on = true;
     // The change that made the database read-only may be the one that this change has waited for.
-    if (db_.is_read_only() && !one.reads_only && !one.change.while_read_only) {
+    if (db_.is_read_only() && !one.change.while_read_only) {
       one.result = server::read_only(db_.read_only());
       return;
     }
@@ -164,14 +142,15 @@ class Database::GroupRun {
     }
   }
 
-  // Members that have failed already keep their own error, and reads that were done keep their result.
+  // Members that have failed already keep their own error.
   void fail_all(const Error& error) {
     undo();
     for (Waiting* one : members_)
-      if (one->result && !one->has_read()) one->result = error;
+      if (one->result) one->result = error;
   }
 
   void publish() {
+    db_.unwritten_ -= batch_.size();
     for (Waiting* one : members_)
       if (one->result) one->change.publish();
     if (db_.trailer_ != nullptr) db_.trailer_->committed();

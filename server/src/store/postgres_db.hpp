@@ -1,9 +1,7 @@
-// The database in PostgreSQL, on one connection whose session holds the store's lock. Losing the connection loses the
-// lock; it is taken again before anything else is done. A server that then finds another server's term in the database
-// ends its process.
+// The database in PostgreSQL. All changes take one connection, whose session holds the store's lock. Losing the
+// connection loses the lock; it is taken again before anything else is done. A server that then finds another server's
+// term in the database ends its process.
 #pragma once
-
-#include <Poco/Data/PostgreSQL/SessionHandle.h>
 
 #include <memory>
 #include <string>
@@ -11,6 +9,7 @@
 #include "answer_watch.hpp"
 #include "database.hpp"
 #include "database_url.hpp"
+#include "postgres_link.hpp"
 
 namespace qarax::server {
 
@@ -28,17 +27,15 @@ class PostgresDb final : public Database {
   const char* begin_statement() const override { return "BEGIN"; }
   std::int64_t read_term() override;
   void run(const char* statement) override;
-  bool connected() override;
+  bool connected() override { return link_.connected(); }
   Status ready() override;
+  Status readable() override;
   void serve() override;
   Error refused(const Poco::Exception& e) const override;
   std::optional<bool> took_effect() override;
 
-  std::string ask(const std::string& query);
   void set_up_session();
-  void set_limits();
   bool take_lock();
-  bool alive();
   bool reconnect();
   void check_where_it_stands();
   void keep();
@@ -46,8 +43,8 @@ class PostgresDb final : public Database {
   // Name of this server's session in pg_stat_activity. It contains the id of the activation that the server began with,
   // and stays the same when an adopt begins another one.
   std::string session_name_ = "qarax-server";
-  Poco::Data::PostgreSQL::SessionHandle& handle_;
   const std::unique_ptr<AnswerWatch> watch_;  // ends the connection if an answer takes too long
+  PostgresLink link_;
   // Values of cluster.commits: after the last transaction known to be committed, and in the one under way.
   std::int64_t commits_ = 0;
   std::int64_t attempted_ = 0;

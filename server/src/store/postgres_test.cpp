@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "lossy_line.hpp"
+#include "readers.hpp"
 #include "store.hpp"
 #include "test_database.hpp"
 
@@ -82,6 +83,22 @@ TEST_F(PostgresTest, ALostConnectionHealsAndNothingIsLost) {
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().reason, "store-locked") << "the lock was taken again";
   EXPECT_EQ(database_->ask("SELECT CAST(count(*) AS TEXT) FROM vms"), "4");
+}
+
+TEST_F(PostgresTest, AReaderWhoseConnectionWasCutReadsAgain) {
+  auto store = open_postgres(database_->url());
+  ASSERT_TRUE(store) << store.error().message;
+  ASSERT_TRUE(create(**store, "web"));
+  const std::string count =
+      "SELECT CAST(count(pg_terminate_backend(pid)) AS TEXT) FROM pg_stat_activity WHERE application_name = "
+      "'qarax-reader' AND datname = current_database()";
+  EXPECT_EQ(database_->ask(count), std::to_string(Readers::kCount));
+  // The database may not have closed all of them yet.
+  auto page = (*store)->stored_events(0, 10);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!page && std::chrono::steady_clock::now() < until) page = (*store)->stored_events(0, 10);
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_FALSE(page->events.empty());
 }
 
 TEST_F(PostgresTest, ADatabaseThatDoesntAnswerKeepsNobodyWaiting) {

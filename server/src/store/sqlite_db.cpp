@@ -14,6 +14,7 @@
 #include <filesystem>
 
 #include "qarax/core/logging.hpp"
+#include "readers.hpp"
 #include "schema.hpp"
 #include "sql_store.hpp"
 #include "sqlite_statements.hpp"
@@ -31,6 +32,18 @@ Session connect(const std::string& path) {
   auto statements = sqlite_statements(connection);
   return {std::move(connection), std::move(statements)};
 }
+
+class SqliteReader final : public Reader {
+ public:
+  explicit SqliteReader(const std::string& path) : session_(connect(path)) {
+    run(session_, "PRAGMA busy_timeout = 3000");
+    run(session_, "PRAGMA query_only = ON");
+  }
+  Session& ready() override { return session_; }
+
+ private:
+  Session session_;
+};
 
 // Copies what was committed, also what only the write-ahead log has: a process that reads can keep a checkpoint from
 // moving that into the file. The copy gets its name when it is whole.
@@ -154,6 +167,7 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
                                   [&](std::int64_t before) { return copy(db->session_, path, before); }};
     QARAX_CHECK(schema::migrate(db->session_, dialect));
     db->become(schema::activate(db->session_, dialect));
+    QARAX_CHECK(db->open_readers([&path] { return ReaderPtr(std::make_unique<SqliteReader>(path)); }));
     return db;
   } catch (const Poco::Exception& e) {
     return make_error(Code::internal, "the database " + path + " can't be opened: " + e.displayText() +

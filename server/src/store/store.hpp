@@ -43,10 +43,10 @@ class Store : public NodeStore, public RecordStore, public JobStore, public Answ
 using ClockPtr = std::shared_ptr<const core::Clock>;
 Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, ClockPtr clock = nullptr);
 
-// PostgreSQL, UTF8, through one connection of its own (no pooler in between). As above, and "store-down": nobody
-// answers there; try again. Later, a lost connection, or one that doesn't answer within seconds, makes changes fail
-// with UNAVAILABLE "store-unavailable" until the server has reconnected by itself. If another server has taken the lock
-// or the term meanwhile, the process ends.
+// PostgreSQL, UTF8, through three connections of its own (no pooler in between): one writes, two read. As above, and
+// "store-down": nobody answers there; try again. Later, a lost connection, or one that doesn't answer within seconds,
+// makes changes fail with UNAVAILABLE "store-unavailable" until the server has reconnected by itself. If another server
+// has taken the lock or the term meanwhile, the process ends.
 Result<std::unique_ptr<Store>> open_postgres(const DatabaseUrl& url, ClockPtr clock = nullptr);
 
 Result<std::unique_ptr<Store>> open_store(const DatabaseUrl& url, ClockPtr clock = nullptr);
