@@ -184,6 +184,11 @@ void FakeNodeServer::garble(const std::string& vm, std::string document) {
   garbled_[vm] = std::move(document);
 }
 
+void FakeNodeServer::garble_no_more(const std::string& vm) {
+  const std::lock_guard lock(mutex_);
+  garbled_.erase(vm);
+}
+
 void FakeNodeServer::come_further(core::CommandProgress progress) {
   const std::lock_guard lock(mutex_);
   progress_.push_back(std::move(progress));

@@ -30,6 +30,7 @@ class FakeNodeServer final : public node::v1::Node::Service {
   void come_further(core::CommandProgress progress);  // sent with the next event
   // Reports of that VM are sent as this document from now on; empty: they aren't sent.
   void garble(const std::string& vm, std::string document);
+  void garble_no_more(const std::string& vm);
   // Runs `then` once, after the next survey of all VMs is answered and before the answer is sent.
   void after_survey(std::function<void()> then);
   int watches() const { return watches_.load(); }  // number of event streams that were begun

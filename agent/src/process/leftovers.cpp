@@ -43,9 +43,15 @@ core::Leftover leftover(std::string kind, std::string name, std::string vm, std:
 
 Status Leftovers::disown(const std::string& vm) const {
   const std::string folder = vms_dir() + "/" + vm;
-  QARAX_TRY(const auto owned, Ledger(folder).owned());
+  auto owned = Ledger(folder).owned();
+  if (!owned && owned.error().code == Code::resource_exhausted) return std::move(owned).error();
+  if (!owned) {
+    core::logger("process")->error("what a deleted VM leaves behind isn't known vm={} reason={}", vm,
+                                   core::log_value(owned.error().message));
+    return Ok{};
+  }
   std::vector<LedgerEntry> left;
-  for (const LedgerEntry& entry : owned) {
+  for (const LedgerEntry& entry : *owned) {
     const LedgerKind* kind = ledger_kind(entry.kind);
     // What lies in the folder is removed with it.
     if ((kind != nullptr && kind->found_by_search) || entry.name.starts_with(folder + "/")) continue;

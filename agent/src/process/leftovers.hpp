@@ -23,7 +23,8 @@ class Leftovers {
       : data_dir_(std::move(data_dir)), cgroups_(cgroups), processes_(processes) {}
 
   // Call this when a VM is deleted, before its folder and ledger are removed: records what it owns outside the folder
-  // and is still there.
+  // and is still there. An error, e.g. of a full disk: it isn't recorded, so the ledger must stay until a later call
+  // succeeds. A ledger that can't be read at all is only logged, as its VM could never be deleted otherwise.
   Status disown(const std::string& vm) const;
 
   // `is_owned` is asked for the VM of each thing, or for the node whose VMs' folders it is, after all were found, so a

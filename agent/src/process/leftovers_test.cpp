@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "ledger.hpp"
+#include "no_descriptors.hpp"
 #include "qarax/core/ids.hpp"
 #include "temp_folder.hpp"
 
@@ -58,6 +59,26 @@ TEST_F(LeftoversTest, WhatADeletedVmCouldNotTakeAlongIsRememberedUntilItIsGone) 
   EXPECT_FALSE(fs::exists(outside));
   EXPECT_TRUE(fs::exists(released)) << "what was given back isn't ours";
   EXPECT_TRUE(leftovers.find(nobody).empty());
+}
+
+TEST_F(LeftoversTest, WhatCantBeNotedNowFailsAndALedgerThatCantBeReadDoesNot) {
+  const Leftovers leftovers(dir_, none_, processes_);
+  const std::string folder = dir_ + "/vms/" + vm_;
+  ASSERT_TRUE(Ledger(folder).claim({{"volume", "pool/disk"}}));
+  fs::create_directory(dir_ + "/disowned");  // in place of the file
+  EXPECT_FALSE(leftovers.disown(vm_));
+  fs::remove(dir_ + "/disowned");
+  const auto in_vain = [&] {
+    const NoDescriptors none;
+    return leftovers.disown(vm_);
+  }();
+  EXPECT_FALSE(in_vain);
+  EXPECT_TRUE(leftovers.disown(vm_));
+  fs::remove(folder + "/ledger");
+  fs::create_directory(folder + "/ledger");
+  EXPECT_TRUE(leftovers.disown(vm_)) << "it will never be readable";
+  fs::remove_all(folder);
+  EXPECT_EQ(leftovers.find(nobody).size(), 1U);
 }
 
 TEST_F(LeftoversTest, WhatAnotherVmHasMadeAnewSinceIsItsOwn) {

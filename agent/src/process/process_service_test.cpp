@@ -1,12 +1,15 @@
 #include "process_service.hpp"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <future>
 #include <thread>
 
 #include "ledger.hpp"
@@ -267,6 +270,32 @@ TEST_F(ProcessServiceTest, ASupervisorThatIsntThereIsNamed) {
 TEST_F(ProcessServiceTest, ASupervisorThatSaysNothingIsGivenUp) {
   open(Cgroups::none(), "/bin/true");
   EXPECT_NE(service_->spawn(vmm({"wait"}), {}, kLimits).error().message.find("without a report"), std::string::npos);
+}
+
+// It is overtaken after its first look at the limits: it is held up at another incarnation's record, a FIFO.
+TEST_F(ProcessServiceTest, ASpawnThatIsOvertakenOnItsWayStartsNothing) {
+  const std::string other = service_->run_dir(vm_, 2);
+  const std::string record = other + "/supervisor.json";
+  std::filesystem::create_directories(other);
+  ASSERT_EQ(::mkfifo(record.c_str(), 0600), 0);
+  const core::Fd cancel(::eventfd(0, EFD_CLOEXEC));
+  auto spawning = std::async(std::launch::async, [&] {
+    return service_->spawn(vmm({"wait"}), {}, {kLimits.deadline_ns, cancel.get()});
+  });
+  // It can be opened for writing once somebody reads it.
+  core::Fd writer;
+  for (const auto until = std::chrono::steady_clock::now() + kPatience;
+       !writer && std::chrono::steady_clock::now() < until; std::this_thread::yield())
+    writer = core::Fd(::open(record.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  EXPECT_TRUE(writer) << "it doesn't read that record";
+  EXPECT_EQ(::eventfd_write(cancel.get(), 1), 0);
+  writer.reset();
+  const auto started = spawning.get();
+  std::filesystem::remove_all(other);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code, Code::cancelled);
+  EXPECT_TRUE(Ledger(service_->vm_dir(vm_)).owned()->empty()) << "it was about to start something";
+  EXPECT_FALSE(std::filesystem::exists(run_dir() + "/supervisor.lock"));
 }
 
 TEST_F(ProcessServiceTest, WhatIsStartedIsClaimedFirst) {

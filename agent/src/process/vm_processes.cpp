@@ -22,7 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kEndMs = 5'000;
-constexpr std::int64_t kLeaveMs = 200;  // from a process's end until its control group is empty
 constexpr int kLookMs = 5;
 constexpr int kRounds = 10;
 constexpr const char* kSupervisor = "qarax-supervisor";
@@ -150,8 +149,12 @@ Status VmProcesses::end(const Found& what) const {
 Status VmProcesses::remove_cgroup(const std::string& vm) const {
   QARAX_CHECK(empty_cgroup(cgroups_, vm, CallLimits{}.within_ms(kEndMs)));
   // A killed process's pidfd tells of its end a moment before the kernel takes it out of its control group.
-  for (const CallLimits limits = CallLimits{}.within_ms(kLeaveMs); !limits.is_over(); ::poll(nullptr, 0, kLookMs))
+  const CallLimits limits = CallLimits{}.within_ms(leave_ms_);
+  for (;; ::poll(nullptr, 0, kLookMs)) {
+    const bool is_last = limits.is_over();
     if (cgroups_.remove(vm)) return Ok{};
+    if (is_last) break;
+  }
   return make_error(Code::internal, cgroups_.folder(vm) + " isn't empty: processes that aren't a VMM's are in it");
 }
 

@@ -2,6 +2,7 @@
 // folder, and everything that bears its mark. For VMs without a record, or with a wrong one.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,8 +23,10 @@ class VmProcesses {
     std::string vm;
     bool supervisor = false;  // false: a process with the VM's mark, and no supervisor of the VM is there
   };
-  // `vms_dir`: the folder of this agent's VMs; those of another agent aren't found. `cgroups` is borrowed. Thread-safe.
-  VmProcesses(std::string vms_dir, const Cgroups& cgroups) : vms_dir_(std::move(vms_dir)), cgroups_(cgroups) {}
+  // `vms_dir`: the folder of this agent's VMs; those of another agent aren't found. `cgroups` is borrowed. `leave_ms`:
+  // limit from a process's end until its cgroup is empty. Thread-safe.
+  VmProcesses(std::string vms_dir, const Cgroups& cgroups, std::int64_t leave_ms = 200)
+      : vms_dir_(std::move(vms_dir)), cgroups_(cgroups), leave_ms_(leave_ms) {}
 
   // The supervisors of all VMs, and the processes of VMs without one. What is under a supervisor ends with it.
   std::vector<Found> find() const;
@@ -46,6 +49,7 @@ class VmProcesses {
  private:
   const std::string vms_dir_;
   const Cgroups& cgroups_;
+  const std::int64_t leave_ms_;
 };
 
 }  // namespace qarax::agent

@@ -7,6 +7,9 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
 #include <thread>
 
 #include "launch.hpp"
@@ -110,6 +113,32 @@ TEST_F(VmProcessesTest, WhoHasTheNumberOfAnEndedSupervisorIsLeftAlone) {
   EXPECT_TRUE(runs(*other));
   ::kill(-*other, SIGKILL);
   EXPECT_EQ(::waitpid(*other, nullptr, 0), *other);
+}
+
+TEST_F(VmProcessesTest, WhoIsStillLeavingItsControlGroupIsWaitedFor) {
+  const Cgroups groups = Cgroups::detect("qarax-leave-" + std::to_string(::getpid()));
+  if (!groups.available()) GTEST_SKIP() << "this machine lets nobody make a version 2 cgroup";
+  const std::string vmm = groups.folder(vm_) + "/vmm";
+  const std::string sup = groups.folder(vm_) + "/sup";
+  std::filesystem::create_directories(vmm);
+  std::filesystem::create_directories(sup);
+  const auto leaving = launch({{"/bin/sleep", "1000"}, {}, {}});
+  ASSERT_TRUE(leaving) << leaving.error().message;
+  std::ofstream(sup + "/cgroup.procs") << *leaving << std::flush;
+  const auto stays = VmProcesses(vms_, groups, 0).remove_cgroup(vm_);
+  EXPECT_EQ(stays ? Code::ok : stays.error().code, Code::internal);
+
+  std::filesystem::create_directories(vmm);
+  auto removing = std::async(std::launch::async, [&] { return VmProcesses(vms_, groups, 60'000).remove_cgroup(vm_); });
+  // That the empty leaf is gone shows that the first try was made.
+  while (std::filesystem::exists(vmm) && removing.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
+    std::this_thread::yield();
+  ::kill(*leaving, SIGKILL);
+  EXPECT_EQ(::waitpid(*leaving, nullptr, 0), *leaving);
+  const Status removed = removing.get();
+  EXPECT_TRUE(removed) << removed.error().message;
+  EXPECT_FALSE(std::filesystem::exists(groups.folder(vm_)));
+  groups.leave();
 }
 
 }  // namespace

@@ -21,9 +21,10 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
   QARAX_CHECK(processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs)));
   QARAX_CHECK(ending_.end_strays(*vm, command));
   processes_.clean_up(vm->id, vm->document.incarnation);
-  log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
   vm->folder.remove_runs();
   SnapshotFolder(vm->folder.path()).remove_all();
+  // The folder's ledger alone tells of what the VM leaves behind until that is noted elsewhere.
+  QARAX_CHECK(processes_.leftovers().disown(vm->id));
   // A later delete may have given up waiting for this one and buried the VM.
   if (vm->is_dead()) return make_error(Code::aborted, "VM " + vm->id + " was deleted meanwhile", "superseded");
   QARAX_CHECK(tombstones_.write({vm->id, command.revision, command.step}));
@@ -38,7 +39,7 @@ Status Manager::remove(const VmPtr& vm, const Command& command) {
 void Manager::end_late(const VmPtr& vm) {
   Status ended = processes_.kill_all(vm->id, CallLimits{}.within_ms(kKillMs));
   if (ended) processes_.clean_up(vm->id, reports_.last(vm->known).incarnation);
-  log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
+  if (ended) ended = processes_.leftovers().disown(vm->id);
   if (ended) ended = vm->folder.exists() ? vm->folder.remove() : processes_.vm_processes().end_all_of(vm->id);
   log_unless(ended, "what a deleted VM's call has made is left", vm->id);
 }
@@ -59,11 +60,11 @@ bool Manager::end_after_kill(const VmPtr& vm, const Operation& operation) {
 // its folder is removed, and whatever the call still says is ignored.
 void Manager::abandon(const VmPtr& vm, const OperationPtr& operation) {
   const Command& command = operation->command;
-  if (auto written = tombstones_.write({vm->id, command.revision, command.step}); !written)
-    return finish(vm, operation, {reports_.last(vm->known), std::move(written).error()});
+  // Both come before `dead` is set: once the call comes back and finds the VM dead, it removes the folder as well.
+  Status noted = processes_.leftovers().disown(vm->id);
+  if (noted) noted = tombstones_.write({vm->id, command.revision, command.step});
+  if (!noted) return finish(vm, operation, {reports_.last(vm->known), std::move(noted).error()});
   tombstones_.one_more(vm->id);
-  // Must come before `dead` is set: once the call comes back and finds the VM dead, it removes the folder as well.
-  log_unless(processes_.leftovers().disown(vm->id), kNotDisowned, vm->id);
   std::deque<Strand::Task> dropped;
   {
     const std::lock_guard admission(vm->admission_mutex);

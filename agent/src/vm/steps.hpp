@@ -19,8 +19,6 @@ Result<T> in_step(std::string_view step, Result<T> result) {
   return result;
 }
 
-inline constexpr std::string_view kNotDisowned = "what the VM leaves behind can't be noted";
-
 // Logs a failure that doesn't stop the caller, so that the reason for its consequences can be found.
 template <class T>
 void log_unless(const Result<T>& done, std::string_view what, const std::string& vm) {

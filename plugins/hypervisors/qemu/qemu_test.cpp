@@ -79,6 +79,21 @@ TEST_F(QemuPlugin, ThatAGuestRanIsNotedByTheNextAgentWhereTheFirstOneDied) {
   EXPECT_EQ(plugin().recover(call.get(), vm())->state, VmState::paused);
 }
 
+// A plugin from before the note started and paused it.
+TEST_F(QemuPlugin, ThatAGuestRanIsNotedByAResumeWhereItsStartDidNotNoteIt) {
+  start();
+  ASSERT_TRUE(plugin().pause(call.get(), vm()));
+  forget_first_run(run_dir());
+  ASSERT_EQ(restarted().recover(call.get(), vm())->state, VmState::paused);
+  ASSERT_EQ(plugin().resume(call.get(), vm())->state, VmState::running);
+  ASSERT_TRUE(plugin().pause(call.get(), vm()));
+  host.set_status("prelaunch");  // after a reset
+  const auto recovered = plugin().recover(call.get(), vm());
+  ASSERT_TRUE(recovered) << recovered.error().message;
+  EXPECT_EQ(recovered->state, VmState::paused);
+  EXPECT_EQ(host.count("kill"), 0);
+}
+
 TEST_F(QemuPlugin, ASecondVmWithTheSocketsOfOneThatRunsIsRefusedAndTheFirstRunsOn) {
   start();
   testing::ScriptedHost other_host;

@@ -4,6 +4,7 @@
 
 #include "calls.hpp"
 #include "node_link.hpp"
+#include "qarax/core/cut.hpp"
 #include "qarax/core/logging.hpp"
 #include "qarax/plugin/call.hpp"
 
@@ -30,13 +31,19 @@ class Handling {
   std::atomic<std::int64_t>& last_event_ns_;
 };
 
+std::string unread_reason(const std::string& what, const Error& why) {
+  return what + " can't be read (" + core::cut_text(why.message, core::kLongestWord) +
+         "); see the node's log, and upgrade the older of server and node";
+}
+
 }  // namespace
 
 // One event stream, on the link's thread.
 struct NodeLink::Stream {
   const ConnectionPtr connection;
-  // VMs of the snapshot, which may be partly received; empty: of a report that doesn't even say which.
-  std::vector<std::string> seen{};
+  std::vector<std::string> seen{};  // VMs of the snapshot, which may be partly received
+  // Why one of its reports can't be read, which doesn't even say its VM.
+  std::optional<Error> anyones{};
   bool in_snapshot = false;
 };
 
@@ -101,8 +108,11 @@ std::string NodeLink::on_report(std::string_view document, Stream& stream) {
   if (!report) {
     core::logger("nodes")->error("a report can't be read host={} name={} reason={}", host_->id, name(),
                                  core::log_value(report.error().message));
+    const std::string vm = vm_of_report(document);
+    if (!vm.empty()) store_.lose_vm(host_->id, vm, unread_reason("its node's report of it", report.error()));
     // The node has that VM's folder all the same.
-    if (stream.in_snapshot) stream.seen.push_back(vm_of_report(document));
+    if (stream.in_snapshot && !vm.empty()) stream.seen.push_back(vm);
+    if (stream.in_snapshot && vm.empty()) stream.anyones = report.error();
     return {};
   }
   if (stream.in_snapshot) stream.seen.push_back(report->vm);
@@ -112,11 +122,21 @@ std::string NodeLink::on_report(std::string_view document, Stream& stream) {
   return {};
 }
 
+// Any VM may be the one of a report that doesn't say which, and so none is told as missing.
+void NodeLink::lose_unseen(const Stream& stream) {
+  const std::string reason = unread_reason("its node is up, but a report that may be this VM's", *stream.anyones);
+  for (const VmPtr& vm : store_.vms()) {
+    const bool is_seen = std::find(stream.seen.begin(), stream.seen.end(), vm->id) != stream.seen.end();
+    if (!is_seen && vm->job_id.empty()) store_.lose_vm(host_->id, vm->id, reason);
+  }
+}
+
 std::string NodeLink::on_snapshot_end(Stream& stream) {
   stream.in_snapshot = false;
-  // Any VM may be the one of a report that doesn't say which, and so none is told as missing.
-  const bool is_whole = std::none_of(stream.seen.begin(), stream.seen.end(), [](const auto& vm) { return vm.empty(); });
-  if (is_whole) store_.missing_from_snapshot(host_->id, stream.seen);
+  if (stream.anyones)
+    lose_unseen(stream);
+  else
+    store_.missing_from_snapshot(host_->id, stream.seen);
   // Each of the reports was looked at for a proof that the database was set back. A database that takes no changes now
   // keeps only a host away that changes wait for.
   if (const Status heard = store_.hear(host_->id); !heard) return heard.error().message;

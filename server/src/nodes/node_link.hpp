@@ -113,6 +113,7 @@ class NodeLink final : public NodeAccess, public std::enable_shared_from_this<No
   std::string on_report(std::string_view document, Stream& stream);
   std::string on_snapshot_end(Stream& stream);
   void on_node_info(std::string_view document);
+  void lose_unseen(const Stream& stream);
   // node_link.cpp
   void prepare(grpc::ClientContext& context) const;
   std::string name() const;          // the host's present name

@@ -35,6 +35,7 @@ class AnsweringFleet final : public Fleet {
   void be_silent() { link_->silent = true; }
   // How often a call's own function asked to cancel it.
   int cancelled_calls() const { return link_->cancelled_calls; }
+  int told_to_keep() const { return link_->told_to_keep; }
   // The commands that the node was asked to cancel without their call: VM and revision. Only for the thread that asks.
   std::vector<std::pair<std::string, std::int64_t>> cancelled() const { return link_->cancelled; }
 
@@ -44,7 +45,9 @@ class AnsweringFleet final : public Fleet {
     explicit Link(Answer answer) : answer_(std::move(answer)) {}
     bool is_up() const override { return up; }
     bool is_greeted_as(const std::string&) const override { return true; }
-    bool knows(std::string_view feature) const override { return feature == core::kFeatureCancel; }
+    bool knows(std::string_view feature) const override {
+      return feature == core::kFeatureCancel || feature == core::kFeatureKeep;
+    }
     Status connect_now(std::int64_t) override { return Ok{}; }
     std::function<void()> execute(NodeCommand command, std::int64_t,
                                   std::function<void(CommandOutcome)> done) override {
@@ -54,7 +57,7 @@ class AnsweringFleet final : public Fleet {
     void cancel(const std::string& vm, std::int64_t revision, const std::string&) override {
       cancelled.emplace_back(vm, revision);
     }
-    void keep(const VmRecord&, const RawJson&) override {}
+    void keep(const VmRecord&, const RawJson&) override { ++told_to_keep; }
     Result<Counters> counters(const std::string&, std::int64_t) override { return nothing(); }
     Result<VmSpec> resolve(const core::StartCommand&, std::int64_t) override { return nothing(); }
     Result<std::string> read_vmm_log(const std::string&, std::int64_t) override { return nothing(); }
@@ -73,6 +76,7 @@ class AnsweringFleet final : public Fleet {
     std::atomic<bool> up{true};
     std::atomic<bool> silent{false};
     std::atomic<int> cancelled_calls{0};
+    std::atomic<int> told_to_keep{0};
     std::vector<std::pair<std::string, std::int64_t>> cancelled;
 
    private:

@@ -107,7 +107,13 @@ Result<Foreseen> Foresight::removal_of(const VmRecord& vm, bool by_its_node, For
   const VmState state = vm.observed.status.state;
   if (core::may_have_vmm(state))
     foreseen.notes.push_back("it is " + std::string(to_string(state)) + " and would be killed");
-  if (vm.host_id && !by_its_node) foreseen.notes.push_back("a tombstone would stay until its node returns");
+  if (!vm.host_id || by_its_node) return foreseen;
+  foreseen.notes.emplace_back("a tombstone would stay until its node returns");
+  for (const Reservation& one : store_.reservations())
+    if (one.vm_id == vm.id)
+      foreseen.notes.push_back("the " + std::to_string(one.memory) +
+                               " bytes of memory that its host has reserved for it would stay so until its node has "
+                               "confirmed its end, or the host is removed, as it may run on");
   return foreseen;
 }
 

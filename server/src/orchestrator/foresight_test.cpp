@@ -315,7 +315,13 @@ TEST_F(ForesightTest, ARefusalIsTheChangesOwn) {
              [&] { return store_->vm(id)->observed.status.state == VmState::unknown; });
   act(id, Action::force_stop, "node-unreachable");
   same(foresight_->act(id, Action::remove, false), orchestrator_->remove(id, false, {}), "node-unreachable");
-  EXPECT_TRUE(foresight_->act(id, Action::remove, true)) << "whatever its node was asked for";
+  const auto forgotten = foresight_->act(id, Action::remove, true);
+  ASSERT_TRUE(forgotten) << "whatever its node was asked for";
+  ASSERT_EQ(forgotten->notes.size(), 3U);
+  ASSERT_EQ(store_->reservations().size(), 1U);
+  EXPECT_EQ(forgotten->notes[2].find("the " + std::to_string(store_->reservations()[0].memory) + " bytes of memory"),
+            0U)
+      << forgotten->notes[2];
   EXPECT_TRUE(store_->vm(id));
 }
 

@@ -10,9 +10,8 @@ namespace {
 constexpr int kMostWaits = 64;  // a node that never keeps it, e.g. without the VM's folder, is told every ten minutes
 }
 
-void Keeper::look() {
+void Keeper::look(Clock::time_point now) {
   const std::uint64_t changes = store_.changes();
-  const auto now = Clock::now();
   if (changes == seen_ && (!due_ || now < *due_)) return;
   bool again = false;
   std::optional<Clock::time_point> due;

@@ -16,17 +16,18 @@ namespace qarax::server {
 // Used by one thread only.
 class Keeper {
  public:
+  using Clock = std::chrono::steady_clock;
+
   // Borrows both. `again_after`: how long a node has to report that it keeps what it was told.
   Keeper(const StoreReads& store, const Fleet& nodes, std::chrono::milliseconds again_after = std::chrono::seconds(10))
       : store_(store), nodes_(nodes), again_after_(again_after) {}
 
-  // Sends what differs from what the nodes report that they keep; called regularly.
-  void look();
+  // Sends what differs from what the nodes report that they keep; called regularly. `now` never goes back.
+  void look(Clock::time_point now = Clock::now());
 
  private:
   const StoreReads& store_;
   const Fleet& nodes_;
-  using Clock = std::chrono::steady_clock;
   struct Looked {
     std::uint64_t version = 0;                // of the record
     std::optional<Clock::time_point> next{};  // when the node is told again; unset: it has nothing to be told

@@ -133,6 +133,35 @@ TEST_F(NodeLinkTest, AVmWhoseReportCantBeReadIsNotMissing) {
   }
 }
 
+TEST_F(NodeLinkTest, AVmWhoseReportCantBeReadSaysSoUntilOneCanBeRead) {
+  const std::string web = started("web");
+  const auto is_unread = [&](const std::string& words) {
+    const VmStatus& status = store_->vm(web)->observed.status;
+    return status.state == VmState::unknown && status.status_reason.starts_with(words + " can't be read (");
+  };
+  const auto come_back = [&] {
+    go_away();
+    wait_until(*store_, "another reason", [&] {
+      return store_->vm(web)->observed.status.status_reason.find("can't be reached") != std::string::npos;
+    });
+    server_.start();
+    up();
+  };
+  server_.garble(web, R"({"vm":")" + web + R"(","status":7})");
+  node_.set_state(web, VmState::paused);
+  wait_until(*store_, "that it is unread", [&] { return is_unread("its node's report of it"); });
+  come_back();
+  EXPECT_TRUE(is_unread("its node's report of it")) << store_->vm(web)->observed.status.status_reason;
+  server_.garble(web, "{");
+  come_back();
+  EXPECT_TRUE(is_unread("its node is up, but a report that may be this VM's"))
+      << store_->vm(web)->observed.status.status_reason;
+  server_.garble_no_more(web);
+  node_.set_state(web, VmState::running);
+  wait_until(*store_, "the report", [&] { return store_->vm(web)->observed.status.state == VmState::running; });
+  EXPECT_EQ(store_->vm(web)->observed.status.status_reason, "");
+}
+
 // A term that is valid but leaves none above it for an adopt.
 TEST_F(NodeLinkTest, AnAdoptLeavesTermsForTheOtherNodes) {
   node_.obey({"another cluster", core::kLargestNumber, "a"});

@@ -2,10 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <set>
 #include <thread>
 
+#include "epoch.hpp"
 #include "store.hpp"
 #include "test_database.hpp"
 
@@ -195,9 +198,20 @@ TEST_P(EventLogTest, ARestartGoesOnWithTheNumbersAndTellsWhatItDoesntKnow) {
   EXPECT_FALSE(store_->events().recent_after(0, 1).complete) << "memory begins anew";
 }
 
+TEST(EpochTest, CopiesThatAreStartedWithinOneMillisecondDifferAndLaterOnesComeLater) {
+  using std::chrono::milliseconds;
+  const std::chrono::system_clock::time_point now{milliseconds(1'790'000'000'000)};
+  std::set<std::int64_t> seen;
+  for (std::uint32_t random = 0; random < 1024; ++random) seen.insert(epoch_at(now, random));
+  EXPECT_EQ(seen.size(), 1024U);
+  EXPECT_LT(*seen.rbegin(), epoch_at(now + milliseconds(1), 0));
+  EXPECT_GT(*seen.begin(), epoch_at(now - milliseconds(1), UINT32_MAX));
+  EXPECT_LT(epoch_at(std::chrono::system_clock::time_point::max(), UINT32_MAX), std::int64_t{1} << 53);
+}
+
 // Each round is the start of a server on another copy of one backup.
 TEST_P(EventLogTest, CopiesOfADatabaseHaveEpochsOfTheirOwnAlsoWhereTheClockIsBehind) {
-  constexpr std::int64_t kBackup = 100'000'000'000'000;  // a time that no clock shows
+  constexpr std::int64_t kBackup = 8'000'000'000'000'000;  // of a time that no clock shows
   std::set<std::int64_t> seen;
   for (int copy = 0; copy < 4; ++copy) {
     store_.reset();

@@ -47,6 +47,8 @@ class NodeStore : public StoreReads {
   // All VMs of the host that may run become unknown. The status is written soon, so that a restarted server doesn't
   // report the change again.
   virtual void lose_host(const std::string& host_id, const std::string& reason) = 0;
+  // The same for one VM, whose report can't be read. No effect if it is none of the host's.
+  virtual void lose_vm(const std::string& host_id, const std::string& vm_id, const std::string& reason) = 0;
   // Called after a snapshot of the node's VMs: VMs of the host that may run and aren't in it become unknown, never
   // shutdown.
   virtual void missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) = 0;

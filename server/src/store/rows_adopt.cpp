@@ -1,6 +1,7 @@
 #include <chrono>
 #include <random>
 
+#include "epoch.hpp"
 #include "qarax/core/clock.hpp"
 #include "row_values.hpp"
 #include "rows.hpp"
@@ -39,14 +40,12 @@ std::optional<std::int64_t> end_of_epoch(Session& session, std::int64_t epoch) {
 
 void begin_activation(Session& session, const Activation& next) {
   const auto now = std::chrono::system_clock::now();
-  // A database that was lost or set back may have used later epochs than this one knows, so a new epoch is made from
-  // the wall clock. In milliseconds, because a killed server and the one started from its backup may begin within one
-  // second.
-  const std::int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+  std::random_device random;
+  const std::int64_t epoch = epoch_at(now, random());
   // Where the clock is behind the present epoch, two copies of one database must not come to the same number. Steps of
-  // 20 bits reach 2^53, the end of a JSON reader's numbers, after thousands of millions of activations.
-  const std::int64_t step = 1 + static_cast<std::int64_t>(std::random_device{}() & 0xFFFFFU);
-  session.run("UPDATE event_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + $2 END", ms, step);
+  // 20 bits reach 2^53 after thousands of millions of activations.
+  const std::int64_t step = 1 + static_cast<std::int64_t>(random() & 0xFFFFFU);
+  session.run("UPDATE event_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + $2 END", epoch, step);
   session.run(
       "INSERT INTO activations (term, id, at, began_at, epoch) VALUES ($1, $2, $3, (SELECT seq FROM event_counter), "
       "(SELECT epoch FROM event_counter))",

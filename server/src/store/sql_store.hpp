@@ -76,6 +76,7 @@ class SqlStore final : public Store {
   Result<JobPtr> claimed_job() override;
   VmPtr apply_report(const std::string& host_id, const core::VmReport& report) override;
   void lose_host(const std::string& host_id, const std::string& reason) override;
+  void lose_vm(const std::string& host_id, const std::string& vm_id, const std::string& reason) override;
   void forget_restarts(const std::string& vm_id, std::int64_t incarnation) override;
   void missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) override;
   Result<HostPtr> add_host(const NewHostInput& input) override;
@@ -141,6 +142,7 @@ class SqlStore final : public Store {
   bool starts(const VmRecord& vm) const;
   bool is_current(const core::VmReport& report) const;
   void settle_reservation(const VmRecord& vm);
+  void lose(const VmRecord& vm, const std::string& reason);
   void note_unknown(const VmRecord& before, const VmPtr& now);
   // VmRecord::order of a VM that is new in this transaction, for a work that adds its event next. It follows from that
   // event's number, which never comes again: a page of a list that was read before a restart goes on where it ended.

@@ -70,14 +70,24 @@ void SqlStore::note_unknown(const VmRecord& before, const VmPtr& now) {
 
 void SqlStore::lose_host(const std::string& host_id, const std::string& reason) {
   const std::lock_guard lock(db_->state());
-  for (const VmPtr& vm : memory_.vms()) {
-    if (vm->host_id != host_id || !(core::may_have_vmm(vm->observed.status.state) || starts(*vm))) continue;
-    const VmPtr now = memory_.update(vm->id, [&](VmRecord& changed) {
-      lose_sight(changed, reason, clock_->wall());
-      return true;
-    });
-    note_unknown(*vm, now);
-  }
+  for (const VmPtr& vm : memory_.vms())
+    if (vm->host_id == host_id) lose(*vm, reason);
+}
+
+void SqlStore::lose_vm(const std::string& host_id, const std::string& vm_id, const std::string& reason) {
+  const std::lock_guard lock(db_->state());
+  const VmPtr vm = memory_.vm(vm_id);
+  if (vm && vm->host_id == host_id) lose(*vm, reason);
+}
+
+// Called under state().
+void SqlStore::lose(const VmRecord& vm, const std::string& reason) {
+  if (!core::may_have_vmm(vm.observed.status.state) && !starts(vm)) return;
+  const VmPtr now = memory_.update(vm.id, [&](VmRecord& changed) {
+    lose_sight(changed, reason, clock_->wall());
+    return true;
+  });
+  note_unknown(vm, now);
 }
 
 void SqlStore::missing_from_snapshot(const std::string& host_id, const std::vector<std::string>& seen) {

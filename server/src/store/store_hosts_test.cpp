@@ -332,6 +332,23 @@ TEST_P(StoreTest, ALostHostMakesUnknownAndItsNextWordCounts) {
   reserved(0);
 }
 
+TEST_P(StoreTest, AVmWhoseReportIsUnreadIsUnknownAndTheNextOneCounts) {
+  const HostPtr on = host();
+  const VmPtr web = running("web", on);
+  const VmPtr beside = running("beside", on);
+  const VmPtr ended = running("ended", on);
+  store_->apply_report(on->id, report(ended, VmState::shutdown, 2));
+  store_->lose_vm("another host", web->id, "unread");
+  EXPECT_EQ(store_->vm(web->id)->observed.status.state, VmState::running);
+  for (const VmPtr& one : {web, ended}) store_->lose_vm(on->id, one->id, "unread");
+  EXPECT_EQ(store_->vm(web->id)->observed.status.state, VmState::unknown);
+  EXPECT_EQ(store_->vm(web->id)->observed.status.status_reason, "unread");
+  EXPECT_EQ(store_->vm(beside->id)->observed.status.state, VmState::running);
+  EXPECT_EQ(store_->vm(ended->id)->observed.status.state, VmState::shutdown) << "only a start ends that";
+  EXPECT_TRUE(store_->apply_report(on->id, report(web, VmState::running, 1)));
+  EXPECT_EQ(store_->vm(web->id)->observed.status.status_reason, "");
+}
+
 // The node's folder was copied back from a backup.
 TEST_P(StoreTest, ANodeThatKnowsOnlyAnEarlierStartIsToldAsTheReason) {
   const HostPtr on = host();

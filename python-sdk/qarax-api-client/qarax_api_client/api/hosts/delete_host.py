@@ -98,12 +98,13 @@ def sync_detailed(
 ) -> Response[Any | DryRun | Problem]:
     """Forget the host. Refused while it has VMs, in whatever state.
 
-     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
-    host that
-    has proved that this database was set back, or wasn't heard since that was found out, and never
-    comes back, can
-    be forgotten while changes are refused as `read-only`; if it was the last of them, they are possible
-    again.
+     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too,
+    and with them
+    the memory that is still reserved for those VMs. A host that has proved that this database was set
+    back, or
+    wasn't heard since that was found out, and never comes back, can be forgotten while changes are
+    refused as
+    `read-only`; if it was the last of them, they are possible again.
 
     Args:
         id (UUID):
@@ -143,12 +144,13 @@ def sync(
 ) -> Any | DryRun | Problem | None:
     """Forget the host. Refused while it has VMs, in whatever state.
 
-     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
-    host that
-    has proved that this database was set back, or wasn't heard since that was found out, and never
-    comes back, can
-    be forgotten while changes are refused as `read-only`; if it was the last of them, they are possible
-    again.
+     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too,
+    and with them
+    the memory that is still reserved for those VMs. A host that has proved that this database was set
+    back, or
+    wasn't heard since that was found out, and never comes back, can be forgotten while changes are
+    refused as
+    `read-only`; if it was the last of them, they are possible again.
 
     Args:
         id (UUID):
@@ -183,12 +185,13 @@ async def asyncio_detailed(
 ) -> Response[Any | DryRun | Problem]:
     """Forget the host. Refused while it has VMs, in whatever state.
 
-     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
-    host that
-    has proved that this database was set back, or wasn't heard since that was found out, and never
-    comes back, can
-    be forgotten while changes are refused as `read-only`; if it was the last of them, they are possible
-    again.
+     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too,
+    and with them
+    the memory that is still reserved for those VMs. A host that has proved that this database was set
+    back, or
+    wasn't heard since that was found out, and never comes back, can be forgotten while changes are
+    refused as
+    `read-only`; if it was the last of them, they are possible again.
 
     Args:
         id (UUID):
@@ -226,12 +229,13 @@ async def asyncio(
 ) -> Any | DryRun | Problem | None:
     """Forget the host. Refused while it has VMs, in whatever state.
 
-     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too. A
-    host that
-    has proved that this database was set back, or wasn't heard since that was found out, and never
-    comes back, can
-    be forgotten while changes are refused as `read-only`; if it was the last of them, they are possible
-    again.
+     Its qarax-node goes on and can be added again. Tombstones of VMs that were forgotten there go too,
+    and with them
+    the memory that is still reserved for those VMs. A host that has proved that this database was set
+    back, or
+    wasn't heard since that was found out, and never comes back, can be forgotten while changes are
+    refused as
+    `read-only`; if it was the last of them, they are possible again.
 
     Args:
         id (UUID):
