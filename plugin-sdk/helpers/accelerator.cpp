@@ -108,14 +108,17 @@ KvmFacts look_at_kvm(const char* device) {
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
                bool waived) {
   if (choice == AcceleratorChoice::tcg) return {"tcg", "the node's config says accelerator: tcg"};
+  const std::string unproven = "nothing proves that KVM runs a guest here: ";
   std::string why_not;
   if (!facts.reason.empty()) {
     why_not = facts.reason;
   } else if (trial == nullptr) {
     if (waived) return {"kvm", facts.seen + "; no trial: " + no_trial_reason};
-    why_not = "nothing proves that KVM runs a guest here: " + no_trial_reason;
+    why_not = unproven + no_trial_reason;
   } else if (trial->ran) {
     return {"kvm", "a trial guest ran under KVM (" + facts.seen + ")"};
+  } else if (!trial->unbootable.empty()) {
+    why_not = unproven + trial->unbootable;
   } else {
     why_not = "KVM doesn't run a guest here: the trial " +
               (trial->timed_out ? "printed nothing within " + std::to_string(trial->limit_ms) + " ms"
@@ -182,6 +185,12 @@ bool Accelerator::is_ending_within(std::int64_t ms) {
   return ends_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return is_ending_; });
 }
 
+bool Accelerator::is_ending_before_next(std::int64_t ms, const std::string& tried) {
+  for (; ms > 0 && fingerprints(plan_.boots) == tried; ms -= plan_.look_again_ms)
+    if (is_ending_within(std::min(ms, plan_.look_again_ms))) return true;
+  return false;
+}
+
 Accelerator::~Accelerator() {
   {
     const std::lock_guard lock(mutex_);
@@ -196,16 +205,18 @@ Accelerator::~Accelerator() {
 std::string Accelerator::cache_key() const {
   std::string boot_id;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot_id;
-  std::string key = "3 " + boot_id;
+  std::string key = "4 " + boot_id;
   for (const std::string& file : plan_.files) key += " " + fingerprint(file);
+  key += fingerprints(plan_.boots);
   return key + " " + std::string(EnumNames<AcceleratorChoice>::kNames[static_cast<std::size_t>(choice_)]) + " " +
          std::to_string(plan_.limit_ms) + " " + encode(plan_.run);
 }
 
 void Accelerator::probe(const KvmFacts& facts) {
   for (std::int64_t pause_ms = plan_.retry_ms;; pause_ms = std::min(pause_ms * 2, kLongestPauseMs)) {
+    const std::string tried = fingerprints(plan_.boots);
     if (try_once(facts) != Outcome::undecided) return;
-    if (is_ending_within(pause_ms)) return;
+    if (is_ending_before_next(pause_ms, tried)) return;
   }
 }
 
@@ -227,18 +238,22 @@ Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts) {
     trial.ran = result->matched;
     trial.timed_out = result->timed_out;
     trial.last_words = last_line(result->output);
+    // A VMM that crashed hasn't looked at its files, or may have had them loaded already.
+    if (!result->matched && (result->timed_out || result->exit.kind == ExitKind::exited))
+      trial.unbootable = why_unbootable(plan_.boots, result->output, trial.last_words);
   } else {
     trial.last_words = last_line(result.error().message);
   }
   Verdict verdict = decide(choice_, facts, &trial, "");
-  const bool decided = result && is_certain(*result);
+  const bool decided = result && is_certain(*result) && trial.unbootable.empty();
   if (decided) keep(verdict);
   tell(std::move(verdict));
   return decided ? Outcome::decided : Outcome::undecided;
 }
 
 void Accelerator::tell(Verdict verdict) {
-  if (verdict.accelerator == now().accelerator) return settle(std::move(verdict));
+  if (const Verdict before = now(); verdict.accelerator == before.accelerator && verdict.evidence == before.evidence)
+    return;
   host_.log(LogLevel::info,
             "accelerator decided accelerator=" + (verdict.accelerator.empty() ? "none" : verdict.accelerator) +
                 " evidence=\"" + verdict.evidence + "\"");

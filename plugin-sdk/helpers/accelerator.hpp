@@ -12,6 +12,7 @@
 
 #include "qarax/plugin/fields.hpp"
 #include "qarax/plugin/hypervisor.hpp"
+#include "trial_files.hpp"
 
 namespace qarax::plugin {
 
@@ -35,6 +36,7 @@ struct Trial {
   bool timed_out = false;
   std::string last_words;  // last line that QEMU or the guest printed
   std::int64_t limit_ms = 0;
+  std::string unbootable{};  // what it was to boot can't be booted, which says nothing of KVM: why
 };
 // Pure. `trial` is null if none was run, for `no_trial_reason`; `waived`: the config says that KVM works without one.
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
@@ -53,8 +55,9 @@ struct TrialPlan {
   std::int64_t limit_ms = 5000;
   std::int64_t retry_ms =
       std::int64_t{5} * 60'000;         // pause before an inconclusive trial is repeated; doubled each time, up to 4 h
-  std::int64_t look_again_ms = 10'000;  // pause between two looks at a KVM that may come
-  std::vector<std::string> files{};     // VMM, kernel, …: the result is valid as long as these don't change
+  std::int64_t look_again_ms = 10'000;  // pause between two looks at a KVM that may come, at files that may change
+  std::vector<std::string> files{};  // VMM, …: the result is valid as long as these and those of `boots` don't change
+  std::vector<TrialFile> boots{};    // kernel, initramfs
 };
 
 class Accelerator {
@@ -62,7 +65,9 @@ class Accelerator {
   // The trial runs on a thread of its own. Its result is stored in state_dir and valid until the host reboots, one of
   // the plan's files changes or the trial would be run in another way. The result of a trial that timed out, was killed
   // (SIGKILL, SIGSYS) or couldn't be executed counts until the next trial and isn't stored: the host may have been busy
-  // or without memory just then. A KVM that may come is looked for again; its trial runs as soon as it is there.
+  // or without memory just then. Nor is that of one whose kernel or initramfs can't be booted. Such a trial is run
+  // again after a pause, or as soon as one of those two files changes. A KVM that may come is looked for again; its
+  // trial runs as soon as it is there.
   Accelerator(
       Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
       std::function<KvmFacts()> look = [] { return look_at_kvm(); });
@@ -83,8 +88,10 @@ class Accelerator {
   Outcome try_once(const KvmFacts& facts);
   void keep(const Verdict& verdict) const;
   bool is_ending_within(std::int64_t ms);  // waits for the destructor
+  // Waits likewise, and no longer than until what the trial boots isn't `tried` any more.
+  bool is_ending_before_next(std::int64_t ms, const std::string& tried);
   void settle(Verdict verdict);
-  void tell(Verdict verdict);  // settles it, and tells the host where VMs get another accelerator by it
+  void tell(Verdict verdict);  // settles it, and tells the host if it is another one
   std::string cache_key() const;
 
   Host& host_;
