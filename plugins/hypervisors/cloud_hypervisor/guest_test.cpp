@@ -230,5 +230,11 @@ TEST_F(RealGuest, APausedGuestIsSilentAndAButtonEndsOne) {
   EXPECT_EQ(stopped->status_reason, "the guest powered off");
 }
 
+TEST_F(RealGuest, AKernelThatCanNotBeBootedIsNamed) {
+  a_kernel_that_can_not_be_booted_is_named();
+  const std::string evidence = evidence_with(boot.kernel, dir() + "/gone");
+  EXPECT_NE(evidence.find("the trial's initramfs " + dir() + "/gone can't be loaded"), std::string::npos) << evidence;
+}
+
 }  // namespace
 }  // namespace qarax::cloud_hypervisor
