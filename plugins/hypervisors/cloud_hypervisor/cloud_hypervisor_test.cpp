@@ -81,6 +81,11 @@ TEST_F(CloudHv, AHostCpuThatCanNotBeRunOnIsRefusedBeforeAnythingIsSpawned) {
   EXPECT_TRUE(started) << started.error().message;
 }
 
+TEST_F(CloudHv, WhatTheVmmHasNoDefaultForIsToldWhereItsSectionIsNamed) {
+  vm_config = R"({"balloon":{"free_page_reporting":true},"console":{"iommu":true},"rtc":{}})";
+  start();
+}
+
 TEST_F(CloudHv, ARebootThatFailsIsWhyTheVmHasEnded) {
   host.more_env["FAKE_VMM_FAULTS"] = "reboot=breaks";
   start();

@@ -75,6 +75,7 @@ class PluginTest : public ::testing::Test {
     args.spec.memory_size = memory_size;
     args.spec.memory_hotplug_size = 256 << 20;
     args.spec.max_vcpus = 4;
+    args.spec.config.text = vm_config;
     args.boot = boot;
     args.run_dir = folder_ / "run";
     return args;
@@ -150,6 +151,7 @@ class PluginTest : public ::testing::Test {
   std::string settings{};  // more of the plugin's config
   BootFiles boot{};
   std::int64_t memory_size = 128 << 20;
+  std::string vm_config = "null";  // of the VM's spec
   int api_ms = kApiMs;
 
  private:
