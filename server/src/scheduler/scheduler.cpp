@@ -20,8 +20,9 @@ enum class About { host, hypervisor, config };
 struct Refusal {
   About about = About::host;
   std::string text;
-  std::string pointer{};  // JSON pointer to the member that is the cause
-  bool passes = false;    // passes by itself soon
+  std::string pointer{};     // JSON pointer to the member that is the cause
+  bool passes = false;       // passes by itself soon
+  bool of_fallback = false;  // what stands in for the requested hypervisor can't run the VM, either
 };
 
 std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes / (std::int64_t{1} << 20)) + " MiB"; }
@@ -148,7 +149,12 @@ std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRec
     name = other->second;
   }
   place_on();
-  return judge_spec(request.spec, node, name);
+  auto refusal = judge_spec(request.spec, node, name);
+  if (refusal && !placement.fallback_reason.empty()) {
+    refusal->text = placement.fallback_reason + "; but " + refusal->text;
+    refusal->of_fallback = true;
+  }
+  return refusal;
 }
 
 // Checks also what changes with the load. A host that has no memory left is nothing to wait for.
@@ -190,6 +196,8 @@ Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::
     error.hint = "The VM's machine was made for hypervisor " + request.hypervisor +
                  " at its first start, and no fallback takes its place: make it usable on the host again, or create "
                  "another VM.";
+  if (!passes && std::any_of(refusals.begin(), refusals.end(), [](const auto& r) { return r.second.of_fallback; }))
+    error.hint = "Make the hypervisor that the VM asks for usable on the host, or give the VM what the fallback takes.";
   if (refusals.empty())
     error.message += ": no host is registered; add one with POST /hosts (qarax add-host NAME ADDRESS)";
   for (const auto& [host, refusal] : refusals) {

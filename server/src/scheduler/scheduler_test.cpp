@@ -311,6 +311,32 @@ TEST(Place, WhatAnotherHostMayHaveSoonIsWaitedForBeforeAFallback) {
   EXPECT_EQ(place(ask(kGiB, "cloud_hv"), {candidate(real), candidate(other)})->hypervisor, "qemu");
 }
 
+TEST(Place, WhereTheFallbackCanNotRunItEitherTheRefusalSaysBoth) {
+  auto h = host_with_fallback("a", 8 * kGiB);
+  h.info->plugins[0].description->limits.max_vcpus = 1;
+  h.info->plugins[0].description->options_schema.text =
+      R"({"type":"object","additionalProperties":false,"properties":{"cpu":{"type":"string"}}})";
+  auto large = ask(kGiB, "cloud_hv");
+  large.spec.max_vcpus = 2;
+  auto tuned = ask(kGiB, "cloud_hv");
+  tuned.spec.config.text = R"({"rng":{}})";
+  const std::string why =
+      "host a: the node's config says fallback.cloud_hv: qemu, because hypervisor cloud_hv can't be used: there is no "
+      "KVM; but ";
+  const auto refused = [&](const PlacementRequest& request) { return place(request, {candidate(h)}).error(); };
+  EXPECT_EQ(refused(large).details.at(0).detail, why + "qemu takes at most 1 vCPUs, the VM asks for 2");
+  EXPECT_EQ(refused(large).details.at(0).pointer, "/max_vcpus");
+  EXPECT_EQ(refused(tuned).details.at(0).detail,
+            why + "hypervisor qemu doesn't take /config/rng: unknown option; it knows cpu");
+  EXPECT_EQ(refused(tuned).details.at(0).pointer, "/config/rng");
+  for (const auto& request : {large, tuned}) {
+    EXPECT_NE(refused(request).hint.find("usable on the host"), std::string::npos) << refused(request).hint;
+    EXPECT_EQ(could_fit(request, {std::make_shared<const HostRecord>(h)}).error().message, refused(request).message);
+  }
+  tuned.hypervisor = "qemu";
+  EXPECT_EQ(refused(tuned).hint, "") << "nothing stands in for it";
+}
+
 TEST(Place, AMachineThatIsFrozenHasNoFallback) {
   auto h = host_without_kvm();
   h.info->fallback["cloud_hv"] = "qemu";
