@@ -24,11 +24,14 @@ struct Verdict {
 
 // What can be found out about KVM without running a guest.
 struct KvmFacts {
-  std::string reason;     // why KVM can't be used; empty: a trial must decide
-  std::string seen;       // for the evidence: the checks that succeeded
-  bool may_come = false;  // what is missing can appear while the node runs: the module is loaded, the right is granted
+  std::string reason;  // why KVM can't be used; empty: a trial must decide
+  std::string seen;    // for the evidence: the checks that succeeded
+  // It can come while the node runs: the module is loaded, the right is granted, another hypervisor ends its VMs.
+  bool may_come = false;
 };
 KvmFacts look_at_kvm(const char* device = "/dev/kvm");
+// Pure: of a device that opened and whose KVM_CREATE_VM failed with that errno.
+KvmFacts kvm_without_vm(const std::string& device, int vm_errno);
 
 struct Trial {
   bool ran = false;  // the guest's kernel printed its first line

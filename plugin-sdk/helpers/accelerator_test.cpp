@@ -10,6 +10,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <fstream>
 #include <memory>
 
@@ -86,6 +87,15 @@ TEST(LookAtKvm, AMissingDeviceNamesIt) {
 
 TEST(LookAtKvm, WhatIsNoKvmDeviceIsRefused) {
   EXPECT_NE(look_at_kvm("/dev/null").reason.find("API version"), std::string::npos);
+}
+
+TEST(LookAtKvm, WhatAnotherHypervisorHasMayComeBack) {
+  const auto busy = kvm_without_vm("/dev/kvm", EBUSY);
+  EXPECT_TRUE(busy.may_come);
+  EXPECT_NE(busy.reason.find("another hypervisor"), std::string::npos) << busy.reason;
+  const auto broken = kvm_without_vm("/dev/kvm", EINVAL);
+  EXPECT_FALSE(broken.may_come);
+  EXPECT_EQ(broken.reason, "/dev/kvm opens, but can't make a VM (errno 22)");
 }
 
 // What look_at_kvm() says to the user of that id; asked in a child process, which can't become root again.

@@ -55,6 +55,13 @@ bool cpu_has_virtualisation() {
 
 }  // namespace
 
+KvmFacts kvm_without_vm(const std::string& device, int vm_errno) {
+  const std::string what = device + " opens, but can't make a VM";
+  if (vm_errno == EBUSY)
+    return {what + ": another hypervisor, such as VirtualBox, has the CPU's virtualisation; end its VMs", "", true};
+  return {what + " (errno " + std::to_string(vm_errno) + ")", ""};
+}
+
 KvmFacts look_at_kvm(const char* device) {
   const int fd = ::open(device, O_RDWR | O_CLOEXEC);
   if (fd < 0) {
@@ -78,7 +85,7 @@ KvmFacts look_at_kvm(const char* device) {
     return {
         std::string(device) + " has API version " + std::to_string(version) + ", not " + std::to_string(kApiVersion),
         ""};
-  if (vm < 0) return {std::string(device) + " opens, but can't make a VM (errno " + std::to_string(vm_errno) + ")", ""};
+  if (vm < 0) return kvm_without_vm(device, vm_errno);
   std::string seen = std::string(device) + " opens, API " + std::to_string(version) + ", a VM can be made";
   seen += cpu_has_virtualisation() ? ", the CPU has vmx or svm" : ", but the CPU shows neither vmx nor svm";
   return {"", seen};
