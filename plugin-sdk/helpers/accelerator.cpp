@@ -31,6 +31,13 @@ bool is_certain(const RunResult& result) {
   return exit.kind == ExitKind::exited && exit.code != kCannotExec && exit.code != kNotFound;
 }
 
+// How it ended that didn't run, after "the trial".
+std::string end_of(const Trial& trial) {
+  return (trial.timed_out ? "printed nothing within " + std::to_string(trial.limit_ms) + " ms"
+                          : std::string("ended without a word of its kernel")) +
+         (trial.last_words.empty() ? "" : " (last: " + trial.last_words + ")");
+}
+
 }  // namespace
 
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
@@ -45,10 +52,7 @@ Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* tri
   } else if (trial->ran) {
     return {"kvm", "a trial guest ran under KVM (" + facts.seen + ")"};
   } else {
-    why_not = "KVM doesn't run a guest here: the trial " +
-              (trial->timed_out ? "printed nothing within " + std::to_string(trial->limit_ms) + " ms"
-                                : std::string("ended without a word of its kernel")) +
-              (trial->last_words.empty() ? "" : " (last: " + trial->last_words + ")") + "; " + facts.seen;
+    why_not = "KVM doesn't run a guest here: the trial " + end_of(*trial) + "; " + facts.seen;
   }
   if (choice == AcceleratorChoice::kvm) return {"", why_not};
   return {"tcg", why_not};
@@ -131,13 +135,16 @@ std::string Accelerator::cache_key() const {
 }
 
 void Accelerator::probe(const KvmFacts& facts) {
-  for (std::int64_t pause_ms = plan_.retry_ms;; pause_ms = std::min(pause_ms * 2, kLongestPauseMs)) {
-    if (try_once(facts) != Outcome::undecided) return;
+  std::int64_t pause_ms = plan_.quick_ms;
+  for (int quick = plan_.quick_repeats;; --quick) {
+    if (try_once(facts, quick > 0) != Outcome::undecided) return;
+    if (quick == 0) pause_ms = plan_.retry_ms;
     if (is_ending_within(pause_ms)) return;
+    pause_ms = std::min(pause_ms * 2, kLongestPauseMs);
   }
 }
 
-Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts) {
+Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts, bool is_repeated_soon) {
   // The destructor cancels this call, so that a node that ends doesn't wait for the trial.
   qarax_call raw{};
   raw.size = sizeof raw;
@@ -159,17 +166,27 @@ Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts) {
     trial.last_words = last_line(result.error().message);
   }
   Verdict verdict = decide(choice_, facts, &trial, "");
-  const bool decided = result && is_certain(*result);
-  if (decided) keep(verdict);
+  if (result && is_certain(*result)) {
+    keep(verdict);
+    tell(std::move(verdict));
+    return Outcome::decided;
+  }
+  if (is_repeated_soon)
+    verdict = {"probing", "the trial was inconclusive and is repeated: it " + end_of(trial) + "; " + facts.seen};
+  else
+    verdict.evidence += "; inconclusive, as on a host that is too busy: it is repeated later";
   tell(std::move(verdict));
-  return decided ? Outcome::decided : Outcome::undecided;
+  return Outcome::undecided;
 }
 
 void Accelerator::tell(Verdict verdict) {
-  if (verdict.accelerator == now().accelerator) return settle(std::move(verdict));
-  host_.log(LogLevel::info,
-            "accelerator decided accelerator=" + (verdict.accelerator.empty() ? "none" : verdict.accelerator) +
-                " evidence=\"" + verdict.evidence + "\"");
+  const Verdict before = now();
+  const bool is_probing = verdict.accelerator == "probing";
+  if (verdict.accelerator == before.accelerator && (!is_probing || verdict.evidence == before.evidence))
+    return settle(std::move(verdict));
+  const std::string what =
+      is_probing ? "undecided" : "decided accelerator=" + (verdict.accelerator.empty() ? "none" : verdict.accelerator);
+  host_.log(LogLevel::info, "accelerator " + what + " evidence=\"" + verdict.evidence + "\"");
   settle(std::move(verdict));
   host_.notify("");
 }
@@ -202,7 +219,8 @@ Result<Verdict> Accelerator::settled(const Call& call) {
   while (verdict_.accelerator == "probing") {
     changed_.wait_for(lock, std::chrono::milliseconds(call.remaining_ms(50)));
     if (verdict_.accelerator != "probing") break;
-    if (call.expired()) return make_error(Code::deadline_exceeded, "the trial under KVM isn't finished yet");
+    if (call.expired())
+      return make_error(Code::deadline_exceeded, "it isn't known yet whether KVM can be used: " + verdict_.evidence);
     if (call.cancelled()) return make_error(Code::cancelled, "the call was cancelled during the trial under KVM");
   }
   return verdict_;
