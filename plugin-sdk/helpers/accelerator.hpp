@@ -55,7 +55,7 @@ struct TrialPlan {
   bool waived = false;     // the config waives the trial: /dev/kvm that opens is taken as proof
   std::string no_guest{};  // tests only, where the VMM runs no guest: verdict KVM without any check, this as evidence
   std::int64_t limit_ms = 5000;
-  int quick_repeats = 3;         // of an inconclusive trial, until which the verdict stays "probing"
+  int quick_repeats = 2;         // of an inconclusive trial, until which the verdict stays "probing"
   std::int64_t quick_ms = 3000;  // pause before the first of these; doubled each time
   std::int64_t retry_ms = std::int64_t{5} * 60'000;  // pause before the next repeat; doubled each time, up to 4 h
   std::int64_t look_again_ms = 10'000;               // pause between two looks at a KVM that may come
