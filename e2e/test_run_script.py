@@ -32,7 +32,7 @@ class Script:
         shutil.copytree(paths.ROOT / "scripts", root / "scripts")
         for folder in ("e2e", "bin"):
             (root / folder).mkdir()
-        for file in ("run_e2e_tests.sh", "docker-compose.kvm.yml", "docker-compose.cloud-hypervisor.yml"):
+        for file in ("run_e2e_tests.sh", "docker-compose.cloud-hypervisor.yml"):
             shutil.copy(paths.ROOT / "e2e" / file, self.e2e)
         self.override = self.e2e / "docker-compose.override.yml"
         programs = {root / "bin" / name: lines for name, lines in STAND_INS.items()}
@@ -74,9 +74,34 @@ def test_what_was_chosen_is_there_for_docker_compose_while_the_stack_is(script):
     node = yaml.safe_load(script.override.read_text())["services"]["qarax-node"]
     assert node["volumes"] == [f"{os.path.realpath('/bin/true')}:/usr/local/bin/cloud-hypervisor:ro"]
     assert yaml.safe_load(node["environment"]["QARAX_NODE_PLUGINS"])[0]["config"] == {"seccomp": "log"}
-    assert ("devices" in node) == os.path.exists("/dev/kvm")
     script.run()
     assert not script.override.exists()
+
+
+@pytest.mark.parametrize("host,mknod,made,said", [
+    ("232 kvm\n", 'echo "$*" >"$3"', True, ""),
+    ("231 snapshot\n", "exit 2", False, ""),  # no KVM there, and nothing to say
+    ("232 kvm\n", 'echo "mknod: $3: Operation not permitted" >&2; exit 1', False, "may not use it: Operation not permitted\n"),
+    ("232 kvm\n", 'ln -s /nowhere/kvm "$3"', False, "may not use it: No such file or directory\n"),  # it is made, and doesn't open
+])
+def test_the_nodes_container_makes_the_hosts_kvm(tmp_path, host, mknod, made, said):
+    node = yaml.safe_load((paths.ROOT / "e2e/docker-compose.yml").read_text())["services"]["qarax-node"]
+    assert node["device_cgroup_rules"] == ["c 10:232 rwm"] and "devices" not in node
+    device = tmp_path / "kvm"
+    (tmp_path / "misc").write_text(host)
+    start = (paths.ROOT / "e2e/docker/node-start").read_text()
+    for name, lines in {"start": start.replace("/dev/kvm", str(device)).replace("/proc/misc", str(tmp_path / "misc")),
+                        "mknod": f"#!/bin/sh\n{mknod}\n", "qarax-node": '#!/bin/sh\necho "node $*"\n'}.items():
+        (tmp_path / name).write_text(lines)
+        (tmp_path / name).chmod(0o755)
+    for _ in range(2):  # the second time as in a container that was given the device
+        done = subprocess.run([tmp_path / "start"], capture_output=True, text=True, check=False, timeout=60,
+                              env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+        assert (done.returncode, done.stdout) == (0, "node --config /etc/qarax/node.yaml\n")
+        assert done.stderr.endswith(said) and bool(done.stderr) == bool(said)
+        assert os.path.lexists(device) == made
+    if made:
+        assert device.read_text() == f"-m 660 {device} c 10 232\n"
 
 
 def test_somebodys_own_override_stays(script):
