@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -9,6 +10,7 @@ import tempfile
 import pytest
 
 from framework import paths
+from framework.lab import own_test_parts
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="who isn't root has seen it")
@@ -86,3 +88,17 @@ def test_a_plugin_that_the_lab_never_tried_has_not_passed(tmp_path):
     assert judge(qemu, "qemu", "cloud_hv") == (1, "cloud_hv was never tried\n")
     assert judge("lab: checked qemu: 1\r\n", "qemu") == (1, "qemu: qarax-plugin-check ended with 1\n")
     assert judge("[    1.0] Kernel panic\n", "qemu") == (1, "qemu was never tried\n")
+
+
+def test_no_part_of_the_plugins_own_test_is_left_out():
+    program = paths.BUILD / "plugins/hypervisors/cloud_hypervisor/qarax_plugin_cloud_hv_test"
+    if not program.exists():
+        pytest.skip(f"{paths.BUILD} has no tests")
+    suite, parts = "", []
+    for line in subprocess.check_output([program, "--gtest_list_tests", "--gtest_filter=Real/*:RealGuest.*"], text=True).splitlines():
+        if not line.startswith(" "):
+            suite = line
+        else:
+            # Which of the values a suite was given is its own affair: the lab gives one.
+            parts.append(re.sub(r"/\w+$", "/*", suite + line.split("#")[0].strip()))
+    assert sorted(parts) == sorted(own_test_parts())
