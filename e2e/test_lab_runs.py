@@ -150,3 +150,29 @@ def test_where_nothing_was_left_out_all_passed(script):
     assert done.returncode == 0 and done.stdout.endswith("] all passed: qemu cloud_hv\n"), done.stdout + done.stderr
     assert "| qemu, lab 1: 1 passed\n           | cloud_hv, lab 1: 1 passed\n" in done.stdout
     assert "| cloud_hv (CLOUD_HYPERVISOR names no program)\n" in script.run("test_in_it.py").stdout
+
+
+def test_a_plugins_own_test_that_may_be_another_plugins_is_none(script):
+    script.tests("def test_one(): pass\n")
+    (script.root / "e2e/test_kvm_lab.py").write_text("def test_two(): pass\n")
+    filled = script.root / "cache" / os.listdir(script.root / "cache")[0] / "root/opt/qarax/cloud_hv_test"
+
+    def run(*arguments: str) -> str:
+        done = script.run(*arguments, CLOUD_HYPERVISOR=str(script.root / "bin/vmm"), QARAX_LAB_HYPERVISORS="qemu")
+        assert (done.returncode == 0) == ("all passed" in done.stdout), done.stdout + done.stderr
+        return done.stderr
+
+    def made(path: pathlib.Path, at: int) -> None:
+        os.utime(path, (at, at))
+
+    made(script.source, 1000)
+    made(script.own_test, 2000)
+    made(script.plugin, 3000)
+    assert run("test_kvm_lab.py") == "" and filled.exists(), "later, but of the same sources"
+    made(script.source, 2500)
+    said = run("test_kvm_lab.py")
+    assert f"{script.own_test} is older than {script.plugin}" in said
+    assert f"way out: cmake --build {script.root}/build/test --target qarax_plugin_cloud_hv_test && touch {script.own_test}" in said
+    assert run("test_in_it.py") == "" and not filled.exists(), "other tests can do without"
+    script.own_test.unlink()
+    assert "way out: cmake --preset test && cmake --build build/test --target qarax_plugin_cloud_hv_test" in run("test_kvm_lab.py")
