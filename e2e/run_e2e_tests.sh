@@ -39,20 +39,16 @@ override=docker-compose.override.yml
 of_ours="# Written by run_e2e_tests.sh for the stack that KEEP=1 left."
 forget_choices() { [ "$(head -n 1 "$override" 2>/dev/null)" != "$of_ours" ] || rm -f "$override"; }
 keep_choices() {
-  local files text
-  IFS=: read -ra files <<<"$COMPOSE_FILE"
-  [ ${#files[@]} -gt 1 ] || return 0
+  local text
+  [ -n "${CLOUD_HYPERVISOR:-}" ] || return 0
   [ ! -e "$override" ] || { say "$here/$override isn't ours and stays; docker-compose by hand needs: export COMPOSE_FILE=$COMPOSE_FILE"; return; }
-  # All of them add to this one service.
-  text=$(sed -e '/^#/d' -e '/^services:$/d' -e '/^  qarax-node:$/d' "${files[@]:1}")
-  text=${text//'${CLOUD_HYPERVISOR}'/"${CLOUD_HYPERVISOR:-}"}
+  text=$(sed '/^#/d' docker-compose.cloud-hypervisor.yml)
+  text=${text//'${CLOUD_HYPERVISOR}'/"$CLOUD_HYPERVISOR"}
   text=${text//'${CLOUD_HYPERVISOR_SECCOMP:-on}'/"${CLOUD_HYPERVISOR_SECCOMP:-on}"}
-  printf '%s\nservices:\n  qarax-node:\n%s\n' "$of_ours" "$text" >"$override"
+  printf '%s\n%s\n' "$of_ours" "$text" >"$override"
 }
 forget_choices
-# Whether KVM is of use is for the node to find out; it is offered where it exists.
 export COMPOSE_FILE=docker-compose.yml
-if [ -c /dev/kvm ]; then COMPOSE_FILE+=:docker-compose.kvm.yml; fi
 if [ -n "${CLOUD_HYPERVISOR:-}" ]; then
   CLOUD_HYPERVISOR=$(readlink -f "$CLOUD_HYPERVISOR") && [ -x "$CLOUD_HYPERVISOR" ] || fail "CLOUD_HYPERVISOR names no program: $CLOUD_HYPERVISOR"
   export CLOUD_HYPERVISOR

@@ -1,6 +1,7 @@
 """The stack in containers as people use it, and its database stopped and killed under a running guest."""
 
 import os
+import pathlib
 import shlex
 import socket
 import subprocess
@@ -32,6 +33,16 @@ def test_what_people_type(qarax):
     with socket.create_connection(("localhost", int(os.environ.get("QARAX_NODE_PORT", "50051"))), timeout=5):
         pass
     assert httpx.get(qarax.base + "/vms", trust_env=False).status_code == 200
+
+
+def test_the_nodes_container_has_the_hosts_kvm(qarax):
+    if " kvm\n" not in pathlib.Path("/proc/misc").read_text():
+        pytest.skip("this machine has no KVM")
+    if "node-start: " in (said := compose("logs", "--no-color", "qarax-node")):
+        pytest.skip(said.partition("node-start: ")[2].splitlines()[0])
+    assert compose("exec", "-T", "qarax-node", "stat", "-c", "%t:%T", "/dev/kvm").strip() == "a:e8"
+    [host] = qarax.hosts()
+    assert "there is no /dev/kvm" not in host.accelerator_evidence and "no right to open" not in host.accelerator_evidence
 
 
 @pytest.mark.parametrize("how", ["stop", "kill", "pause"])

@@ -379,7 +379,7 @@ def test_kvm_demanded_is_never_silently_tcg(bare_stack):
         plugin = next(p for p in stack.api.ok("GET", f"/hosts/{host['id']}/plugins").json() if p["name"] == "qemu")
         return plugin["description"] if plugin["description"]["accelerator"] != "probing" else None
 
-    description = wait_for("the accelerator's verdict", settled, 30)
+    description = wait_for("the accelerator's verdict", settled, 60)  # an inconclusive trial is repeated
     assert description["accelerator_evidence"] or description["health_reason"]
     response = stack.api.call("POST", "/vms", json={"name": "k", "memory_size": 134217728, "hypervisor": "qemu"})
     if response.status_code == 201:

@@ -1,11 +1,10 @@
-"""run_e2e_tests.sh itself: how it calls docker, what it keeps and what it prints; and how kvm-lab/run.sh begins. Docker, the stack
-and pytest are stand-ins here; `scripts/test.sh compose` uses the real ones."""
+"""run_e2e_tests.sh itself: how it calls docker, what it keeps and what it prints. Docker, the stack and pytest are stand-ins
+here; `scripts/test.sh compose` uses the real ones."""
 
 import os
 import pathlib
 import shutil
 import subprocess
-import tempfile
 
 import pytest
 import yaml
@@ -32,7 +31,7 @@ class Script:
         shutil.copytree(paths.ROOT / "scripts", root / "scripts")
         for folder in ("e2e", "bin"):
             (root / folder).mkdir()
-        for file in ("run_e2e_tests.sh", "docker-compose.kvm.yml", "docker-compose.cloud-hypervisor.yml"):
+        for file in ("run_e2e_tests.sh", "docker-compose.cloud-hypervisor.yml"):
             shutil.copy(paths.ROOT / "e2e" / file, self.e2e)
         self.override = self.e2e / "docker-compose.override.yml"
         programs = {root / "bin" / name: lines for name, lines in STAND_INS.items()}
@@ -74,9 +73,34 @@ def test_what_was_chosen_is_there_for_docker_compose_while_the_stack_is(script):
     node = yaml.safe_load(script.override.read_text())["services"]["qarax-node"]
     assert node["volumes"] == [f"{os.path.realpath('/bin/true')}:/usr/local/bin/cloud-hypervisor:ro"]
     assert yaml.safe_load(node["environment"]["QARAX_NODE_PLUGINS"])[0]["config"] == {"seccomp": "log"}
-    assert ("devices" in node) == os.path.exists("/dev/kvm")
     script.run()
     assert not script.override.exists()
+
+
+@pytest.mark.parametrize("host,mknod,made,said", [
+    ("232 kvm\n", 'echo "$*" >"$3"', True, ""),
+    ("231 snapshot\n", "exit 2", False, ""),  # no KVM there, and nothing to say
+    ("232 kvm\n", 'echo "mknod: $3: Operation not permitted" >&2; exit 1', False, "may not use it: Operation not permitted\n"),
+    ("232 kvm\n", 'ln -s /nowhere/kvm "$3"', False, "may not use it: No such file or directory\n"),  # it is made, and doesn't open
+])
+def test_the_nodes_container_makes_the_hosts_kvm(tmp_path, host, mknod, made, said):
+    node = yaml.safe_load((paths.ROOT / "e2e/docker-compose.yml").read_text())["services"]["qarax-node"]
+    assert node["device_cgroup_rules"] == ["c 10:232 rwm"] and "devices" not in node
+    device = tmp_path / "kvm"
+    (tmp_path / "misc").write_text(host)
+    start = (paths.ROOT / "e2e/docker/node-start").read_text()
+    for name, lines in {"start": start.replace("/dev/kvm", str(device)).replace("/proc/misc", str(tmp_path / "misc")),
+                        "mknod": f"#!/bin/sh\n{mknod}\n", "qarax-node": '#!/bin/sh\necho "node $*"\n'}.items():
+        (tmp_path / name).write_text(lines)
+        (tmp_path / name).chmod(0o755)
+    for _ in range(2):  # the second time as in a container that was given the device
+        done = subprocess.run([tmp_path / "start"], capture_output=True, text=True, check=False, timeout=60,
+                              env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+        assert (done.returncode, done.stdout) == (0, "node --config /etc/qarax/node.yaml\n")
+        assert done.stderr.endswith(said) and bool(done.stderr) == bool(said)
+        assert os.path.lexists(device) == made
+    if made:
+        assert device.read_text() == f"-m 660 {device} c 10 232\n"
 
 
 def test_somebodys_own_override_stays(script):
@@ -146,80 +170,3 @@ def test_a_base_image_that_failed_leaves_its_log(script, tmp_path):
     done = make(0)
     assert done.returncode == 0, done.stdout + done.stderr
     assert list((tmp_path / "work").iterdir()) == []
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="who isn't root has seen it")
-def test_the_lab_is_for_any_user():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o777)
-        for part in ("scripts", "e2e/kvm-lab"):
-            shutil.copytree(paths.ROOT / part, pathlib.Path(folder) / part)
-        done = subprocess.run([f"{folder}/e2e/kvm-lab/run.sh", "test_a.py"], capture_output=True, text=True, user=65534, cwd="/", check=False,
-                              env={"PATH": os.environ["PATH"], "HOME": folder})
-    assert done.returncode == 1 and f"there is no {folder}/build/release/bin/qarax-node" in done.stderr
-    assert "way out: cmake --preset release" in done.stderr
-
-
-def test_the_lab_that_was_to_try_cloud_hypervisor_wants_its_program(tmp_path):
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
-    for asked, why in {"cloud_hv": "CLOUD_HYPERVISOR names no program", "qemu cloud_hv": "CLOUD_HYPERVISOR names no program", " ": "names no hypervisor"}.items():
-        done = subprocess.run([paths.ROOT / "e2e/kvm-lab/run.sh", "--check"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-                              env=env | {"QARAX_LAB_HYPERVISORS": asked})
-        assert done.returncode == 1 and why in done.stderr, done.stdout + done.stderr
-
-
-LAB_STAND_INS = {
-    "dpkg-deb": 'mkdir -p "$3/lib/modules/$(cat "$2")" && touch "$3/lib/modules/$(cat "$2")/modules.builtin"',
-    "mke2fs": ":",
-    "fakeroot": 'while [ "$1" != -- ]; do shift; done\nshift\nexec "$@"',
-    # Its last two arguments are the archive and the mirror.
-    "mmdebstrap": 'echo "$*" >>"$CALLS"\nwhile [ $# -gt 2 ]; do shift; done\ntar -cf "$1" -T /dev/null',
-}
-
-
-def test_the_labs_root_has_the_modules_of_the_guests_kernel(tmp_path):
-    for part in ("scripts", "e2e/kvm-lab"):
-        shutil.copytree(paths.ROOT / part, tmp_path / part)
-    scripts = {tmp_path / "bin" / name: lines for name, lines in LAB_STAND_INS.items()}
-    scripts[tmp_path / "e2e/guest/build.sh"] = ":"
-    scripts[tmp_path / "e2e/kvm-lab/fill.sh"] = "echo the root is there; exit 1"  # as far as this test goes
-    for path, lines in scripts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"#!/bin/sh\n{lines}\n")
-        path.chmod(0o755)
-    node = tmp_path / "build/bin/qarax-node"
-    node.parent.mkdir(parents=True)
-    shutil.copy("/bin/true", node)  # a program with libraries
-    release = dict(line.split("=", 1) for line in pathlib.Path("/etc/os-release").read_text().splitlines() if "=" in line)
-    kernel = tmp_path / "guest-cache" / release["VERSION_CODENAME"].strip('"') / "kernel.deb"
-    kernel.parent.mkdir(parents=True)
-    calls = tmp_path / "calls"
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("QARAX_", "CLOUD_HYPERVISOR"))} | {
-        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "CALLS": str(calls), "TMPDIR": str(tmp_path), "QARAX_BUILD": str(tmp_path / "build"),
-        "QARAX_GUEST_CACHE": str(tmp_path / "guest-cache"), "QARAX_LAB_CACHE": str(tmp_path / "lab-cache")}
-    for modules, made in (("6.1.1", 1), ("6.1.1", 1), ("6.1.2", 2)):
-        kernel.write_text(modules)
-        done = subprocess.run([tmp_path / "e2e/kvm-lab/run.sh", "--check"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60, env=env)
-        assert "the root is there" in done.stdout + done.stderr, done.stdout + done.stderr
-        assert len(calls.read_text().splitlines()) == made
-        assert f"/lib/modules/{modules}'" in calls.read_text().splitlines()[-1]
-
-
-def test_the_lab_is_asked_without_the_users_proxy():
-    asks = [line for line in (paths.ROOT / "e2e/kvm-lab/run.sh").read_text().splitlines() if "curl " in line]
-    assert asks and all("--noproxy '*'" in line for line in asks)
-
-
-def test_a_plugin_that_the_lab_never_tried_has_not_passed(tmp_path):
-    console = tmp_path / "console"
-
-    def judge(said: str, *plugins: str) -> tuple[int, str]:
-        console.write_text(said)
-        done = subprocess.run([paths.ROOT / "e2e/kvm-lab/checked.sh", console, *plugins], capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout
-
-    qemu = "57 rules\r\nlab: checked qemu: 0\r\nlab report: {}\r\n"
-    assert judge(qemu, "qemu") == (0, "")
-    assert judge(qemu, "qemu", "cloud_hv") == (1, "cloud_hv was never tried\n")
-    assert judge("lab: checked qemu: 1\r\n", "qemu") == (1, "qemu: qarax-plugin-check ended with 1\n")
-    assert judge("[    1.0] Kernel panic\n", "qemu") == (1, "qemu was never tried\n")

@@ -216,7 +216,7 @@ for program in qarax-node qarax-server; do
 done
 # A trial guest decides on the accelerator; wait for that before starting a VM.
 settled() { ! qarax hosts -o json | grep -q '"accelerator":"probing"'; }
-wait_for 15 "the trial guest that says whether KVM is of use" settled || true
+wait_for 60 "the trial guest that says whether KVM is of use" settled || true
 say "host up, accelerator $(qarax hosts -o json | field accelerator): $(qarax hosts -o json | field accelerator_evidence)"
 
 QARAX_STEP="a VM's life"

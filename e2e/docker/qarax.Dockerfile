@@ -47,7 +47,7 @@ RUN QARAX_GUEST_CACHE=/tmp/guest e2e/guest/build.sh /usr/share/qarax/guest && rm
 FROM host AS qarax-node
 COPY --from=build /out/share/qarax /usr/share/qarax
 RUN scripts/install-deps.sh --only /usr/share/qarax/packages.txt && rm -rf /var/lib/apt/lists/*
-COPY e2e/docker/healthy /usr/local/bin/
+COPY e2e/docker/healthy e2e/docker/node-start /usr/local/bin/
 COPY e2e/docker/node.yaml /etc/qarax/node.yaml
 COPY --from=build /out/bin/qarax-node /usr/bin/
 COPY --from=build /out/libexec/qarax /usr/libexec/qarax
@@ -55,4 +55,4 @@ COPY --from=build /out/lib/qarax /usr/lib/qarax
 RUN qarax-node --version && qarax-node --config /etc/qarax/node.yaml --check-config
 ENV QARAX_NODE_DATA_DIR=/var/lib/qarax
 EXPOSE 50051
-CMD ["qarax-node", "--config", "/etc/qarax/node.yaml"]
+CMD ["node-start"]

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 
+from . import paths
 from .stack import wait_for
 
 
@@ -13,6 +14,15 @@ NODE = "/var/lib/qarax/node"  # the node's data_dir, in kvm-lab/node.yaml
 def address() -> str | None:
     """HOST:PORT of the lab's shell; None where no lab is up."""
     return os.environ.get("QARAX_LAB") or None
+
+
+def own_test_parts() -> list[str]:
+    """What of qarax_plugin_cloud_hv_test wants the real program, by its sources: a test's name must be known without a lab."""
+    files = sorted((paths.ROOT / "plugins/hypervisors/cloud_hypervisor").glob("*_test.cpp"))
+    source = "".join(file.read_text() for file in files)
+    given = re.findall(r"^INSTANTIATE_TEST_SUITE_P\(Real, (\w+),", source, re.M)
+    tests = re.findall(r"^TEST_[FP]\((\w+), (\w+)\)", source, re.M)
+    return [f"Real/{suite}.{name}/*" for suite, name in tests if suite in given] + [f"{suite}.{name}" for suite, name in tests if suite == "RealGuest"]
 
 
 class Shell:

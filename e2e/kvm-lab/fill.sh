@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The lab's root with our programs in it, as an image: fill.sh ROOT IMAGE, under fakeroot, to which all files are root's.
-# What to take comes by environment from run.sh: here root build guest vmm.
+# What to take comes by environment from run.sh: here build guest vmm own_test.
 set -euo pipefail
 lab_root=$1 image=$2
 rm -rf "$lab_root/opt/qarax"
@@ -9,11 +9,7 @@ mkdir -p "$lab_root/opt/qarax" "$lab_root/etc/qarax" "$lab_root/var/lib/qarax"
 cp -a --no-preserve=ownership "$build/bin" "$build/plugins" "$lab_root/opt/qarax/"
 chmod -R go-w "$lab_root/opt/qarax"
 cp "$guest/vmlinuz" "$guest/initramfs.cpio" "$lab_root/opt/qarax/"
-# What the plugin's own test says of the real program; release builds have no tests.
-for program in "$build" "$root/build/dev" "$root/build/test"; do
-  program+=/plugins/hypervisors/cloud_hypervisor/qarax_plugin_cloud_hv_test
-  [ ! -x "$program" ] || { cp "$program" "$lab_root/opt/qarax/cloud_hv_test"; break; }
-done
+[ -z "$own_test" ] || cp "$own_test" "$lab_root/opt/qarax/cloud_hv_test"
 install -m 755 "$(readlink -f "$(command -v busybox)")" "$lab_root/bin/busybox"
 install -m 755 "$here/init" "$lab_root/sbin/lab-init"
 rm -f "$lab_root/usr/local/bin/cloud-hypervisor"

@@ -1,23 +1,14 @@
 #include "accelerator.hpp"
 
-#include <fcntl.h>
-#include <grp.h>
-#include <linux/kvm.h>
-#include <pwd.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
-#include <sstream>
-#include <vector>
 
 #include "text.hpp"
 
@@ -25,30 +16,7 @@ namespace qarax::plugin {
 
 namespace {
 
-constexpr int kApiVersion = 12;  // KVM_API_VERSION of linux/kvm.h: the only stable one there has ever been
 constexpr std::int64_t kLongestPauseMs = std::int64_t{4} * 3600 * 1000;
-
-// The name of the entry that `look_up`, getpwuid_r or the like, finds for the id; the number if there is none. Other
-// plugins and the host look up users at the same time, so the functions that keep the entry themselves won't do.
-template <class Entry, class Id>
-std::string name_of(Id id, int (*look_up)(Id, Entry*, char*, std::size_t, Entry**), char* Entry::*name) {
-  constexpr std::size_t kMost = 1 << 20;  // a group's entry has all its members
-  std::vector<char> room(1024);
-  Entry entry{};
-  Entry* found = nullptr;
-  while (look_up(id, &entry, room.data(), room.size(), &found) == ERANGE && room.size() < kMost)
-    room.resize(room.size() * 4);
-  return found != nullptr ? found->*name : std::to_string(id);
-}
-
-std::string own_name() { return name_of(::geteuid(), &::getpwuid_r, &passwd::pw_name); }
-
-// The group that may open the device, for `usermod -aG`; "kvm" if it is unknown or root.
-std::string group_of(const char* device) {
-  struct stat info {};
-  if (::stat(device, &info) != 0 || info.st_gid == 0) return "kvm";
-  return name_of(info.st_gid, &::getgrgid_r, &group::gr_name);
-}
 
 constexpr int kCannotExec = 126;  // a shell's and setpriv's exit codes for a program that they could not execute
 constexpr int kNotFound = 127;
@@ -63,47 +31,14 @@ bool is_certain(const RunResult& result) {
   return exit.kind == ExitKind::exited && exit.code != kCannotExec && exit.code != kNotFound;
 }
 
-bool cpu_has_virtualisation() {
-  std::ifstream info("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(info, line)) {
-    if (!line.starts_with("flags")) continue;
-    line += ' ';
-    return line.find(" vmx ") != std::string::npos || line.find(" svm ") != std::string::npos;
-  }
-  return false;
+// How it ended that didn't run, after "the trial".
+std::string end_of(const Trial& trial) {
+  return (trial.timed_out ? "printed nothing within " + std::to_string(trial.limit_ms) + " ms"
+                          : std::string("ended without a word of its kernel")) +
+         (trial.last_words.empty() ? "" : " (last: " + trial.last_words + ")");
 }
 
 }  // namespace
-
-KvmFacts look_at_kvm(const char* device) {
-  const int fd = ::open(device, O_RDWR | O_CLOEXEC);
-  if (fd < 0) {
-    const std::string name = device;
-    if (errno == ENOENT)
-      return {
-          "there is no " + name + ": the host has no KVM, or its module isn't loaded (modprobe kvm_intel or kvm_amd)",
-          "", true};
-    if (errno == EACCES || errno == EPERM)
-      return {"no right to open " + name + ": run `sudo usermod -aG " + group_of(device) + " " + own_name() +
-                  "`, log in again and restart the node",
-              "", true};
-    return {name + " doesn't open (errno " + std::to_string(errno) + ")", ""};
-  }
-  const int version = ::ioctl(fd, KVM_GET_API_VERSION, 0);
-  const int vm = version == kApiVersion ? ::ioctl(fd, KVM_CREATE_VM, 0) : -1;
-  const int vm_errno = errno;
-  if (vm >= 0) ::close(vm);
-  ::close(fd);
-  if (version != kApiVersion)
-    return {
-        std::string(device) + " has API version " + std::to_string(version) + ", not " + std::to_string(kApiVersion),
-        ""};
-  if (vm < 0) return {std::string(device) + " opens, but can't make a VM (errno " + std::to_string(vm_errno) + ")", ""};
-  std::string seen = std::string(device) + " opens, API " + std::to_string(version) + ", a VM can be made";
-  seen += cpu_has_virtualisation() ? ", the CPU has vmx or svm" : ", but the CPU shows neither vmx nor svm";
-  return {"", seen};
-}
 
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
                bool waived) {
@@ -120,10 +55,7 @@ Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* tri
   } else if (!trial->unbootable.empty()) {
     why_not = unproven + trial->unbootable;
   } else {
-    why_not = "KVM doesn't run a guest here: the trial " +
-              (trial->timed_out ? "printed nothing within " + std::to_string(trial->limit_ms) + " ms"
-                                : std::string("ended without a word of its kernel")) +
-              (trial->last_words.empty() ? "" : " (last: " + trial->last_words + ")") + "; " + facts.seen;
+    why_not = "KVM doesn't run a guest here: the trial " + end_of(*trial) + "; " + facts.seen;
   }
   if (choice == AcceleratorChoice::kvm) return {"", why_not};
   return {"tcg", why_not};
@@ -185,12 +117,6 @@ bool Accelerator::is_ending_within(std::int64_t ms) {
   return ends_.wait_for(lock, std::chrono::milliseconds(ms), [this] { return is_ending_; });
 }
 
-bool Accelerator::is_ending_before_next(std::int64_t ms, const std::string& tried) {
-  for (; ms > 0 && fingerprints(plan_.boots) == tried; ms -= plan_.look_again_ms)
-    if (is_ending_within(std::min(ms, plan_.look_again_ms))) return true;
-  return false;
-}
-
 Accelerator::~Accelerator() {
   {
     const std::lock_guard lock(mutex_);
@@ -213,14 +139,28 @@ std::string Accelerator::cache_key() const {
 }
 
 void Accelerator::probe(const KvmFacts& facts) {
-  for (std::int64_t pause_ms = plan_.retry_ms;; pause_ms = std::min(pause_ms * 2, kLongestPauseMs)) {
-    const std::string tried = fingerprints(plan_.boots);
-    if (try_once(facts) != Outcome::undecided) return;
-    if (is_ending_before_next(pause_ms, tried)) return;
+  std::int64_t pause_ms = plan_.quick_ms;
+  for (int quick = plan_.quick_repeats;; --quick) {
+    if (try_files(facts, quick > 0) != Outcome::undecided) return;
+    if (quick == 0) pause_ms = plan_.retry_ms;
+    if (is_ending_within(pause_ms)) return;
+    pause_ms = std::min(pause_ms * 2, kLongestPauseMs);
   }
 }
 
-Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts) {
+Accelerator::Outcome Accelerator::try_files(const KvmFacts& facts, bool is_repeated_soon) {
+  for (;;) {
+    const std::string tried = fingerprints(plan_.boots);
+    const Outcome outcome = try_once(facts, is_repeated_soon);
+    if (outcome != Outcome::unbootable) return outcome;
+    // A right to read them that is given, or what they lie on, doesn't show in the files.
+    for (std::int64_t left = plan_.retry_ms; left > 0 && fingerprints(plan_.boots) == tried;
+         left -= plan_.look_again_ms)
+      if (is_ending_within(std::min(left, plan_.look_again_ms))) return Outcome::broken_off;
+  }
+}
+
+Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts, bool is_repeated_soon) {
   // The destructor cancels this call, so that a node that ends doesn't wait for the trial.
   qarax_call raw{};
   raw.size = sizeof raw;
@@ -245,18 +185,30 @@ Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts) {
     trial.last_words = last_line(result.error().message);
   }
   Verdict verdict = decide(choice_, facts, &trial, "");
-  const bool decided = result && is_certain(*result) && trial.unbootable.empty();
-  if (decided) keep(verdict);
+  if (!trial.unbootable.empty()) {
+    tell(std::move(verdict));
+    return Outcome::unbootable;
+  }
+  if (result && is_certain(*result)) {
+    keep(verdict);
+    tell(std::move(verdict));
+    return Outcome::decided;
+  }
+  if (is_repeated_soon)
+    verdict = {"probing", "the trial was inconclusive and is repeated: it " + end_of(trial) + "; " + facts.seen};
+  else
+    verdict.evidence += "; inconclusive, as on a host that is too busy: it is repeated later";
   tell(std::move(verdict));
-  return decided ? Outcome::decided : Outcome::undecided;
+  return Outcome::undecided;
 }
 
 void Accelerator::tell(Verdict verdict) {
-  if (const Verdict before = now(); verdict.accelerator == before.accelerator && verdict.evidence == before.evidence)
-    return;
-  host_.log(LogLevel::info,
-            "accelerator decided accelerator=" + (verdict.accelerator.empty() ? "none" : verdict.accelerator) +
-                " evidence=\"" + verdict.evidence + "\"");
+  const Verdict before = now();
+  const bool is_probing = verdict.accelerator == "probing";
+  if (verdict.accelerator == before.accelerator && verdict.evidence == before.evidence) return;
+  const std::string what =
+      is_probing ? "undecided" : "decided accelerator=" + (verdict.accelerator.empty() ? "none" : verdict.accelerator);
+  host_.log(LogLevel::info, "accelerator " + what + " evidence=\"" + verdict.evidence + "\"");
   settle(std::move(verdict));
   host_.notify("");
 }
@@ -289,7 +241,8 @@ Result<Verdict> Accelerator::settled(const Call& call) {
   while (verdict_.accelerator == "probing") {
     changed_.wait_for(lock, std::chrono::milliseconds(call.remaining_ms(50)));
     if (verdict_.accelerator != "probing") break;
-    if (call.expired()) return make_error(Code::deadline_exceeded, "the trial under KVM isn't finished yet");
+    if (call.expired())
+      return make_error(Code::deadline_exceeded, "it isn't known yet whether KVM can be used: " + verdict_.evidence);
     if (call.cancelled()) return make_error(Code::cancelled, "the call was cancelled during the trial under KVM");
   }
   return verdict_;

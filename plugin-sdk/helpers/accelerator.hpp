@@ -25,11 +25,14 @@ struct Verdict {
 
 // What can be found out about KVM without running a guest.
 struct KvmFacts {
-  std::string reason;     // why KVM can't be used; empty: a trial must decide
-  std::string seen;       // for the evidence: the checks that succeeded
-  bool may_come = false;  // what is missing can appear while the node runs: the module is loaded, the right is granted
+  std::string reason;  // why KVM can't be used; empty: a trial must decide
+  std::string seen;    // for the evidence: the checks that succeeded
+  // It can come while the node runs: the module is loaded, the right is granted, another hypervisor ends its VMs.
+  bool may_come = false;
 };
 KvmFacts look_at_kvm(const char* device = "/dev/kvm");
+// Pure: of a device that opened and whose KVM_CREATE_VM failed with that errno.
+KvmFacts kvm_without_vm(const std::string& device, int vm_errno);
 
 struct Trial {
   bool ran = false;  // the guest's kernel printed its first line
@@ -42,8 +45,9 @@ struct Trial {
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
                bool waived = false);
 
-// Sets the health of a plugin that `needs` KVM ("QEMU needs KVM"). While the trial runs the plugin is healthy and still
-// gives a reason; the scheduler then lets VMs wait that would otherwise be bound to the plugin for good.
+// Sets the health of a plugin that `needs` KVM ("QEMU needs KVM"). While the verdict is "probing" the plugin is healthy
+// and still gives a reason; the scheduler then lets VMs wait that would otherwise be bound to the plugin, or to the one
+// that takes its place, for good.
 void say_health(Description& out, const Verdict& verdict, const std::string& needs);
 
 // How to run a guest that proves KVM.
@@ -53,9 +57,10 @@ struct TrialPlan {
   bool waived = false;     // the config waives the trial: /dev/kvm that opens is taken as proof
   std::string no_guest{};  // tests only, where the VMM runs no guest: verdict KVM without any check, this as evidence
   std::int64_t limit_ms = 5000;
-  std::int64_t retry_ms =
-      std::int64_t{5} * 60'000;         // pause before an inconclusive trial is repeated; doubled each time, up to 4 h
-  std::int64_t look_again_ms = 10'000;  // pause between two looks at a KVM that may come, at files that may change
+  int quick_repeats = 2;         // of an inconclusive trial, until which the verdict stays "probing"
+  std::int64_t quick_ms = 3000;  // pause before the first of these; doubled each time
+  std::int64_t retry_ms = std::int64_t{5} * 60'000;  // pause before the next repeat; doubled each time, up to 4 h
+  std::int64_t look_again_ms = 10'000;               // pause between two looks at a KVM, or at files, that may change
   std::vector<std::string> files{};  // VMM, …: the result is valid as long as these and those of `boots` don't change
   std::vector<TrialFile> boots{};    // kernel, initramfs
 };
@@ -63,11 +68,12 @@ struct TrialPlan {
 class Accelerator {
  public:
   // The trial runs on a thread of its own. Its result is stored in state_dir and valid until the host reboots, one of
-  // the plan's files changes or the trial would be run in another way. The result of a trial that timed out, was killed
-  // (SIGKILL, SIGSYS) or couldn't be executed counts until the next trial and isn't stored: the host may have been busy
-  // or without memory just then. Nor is that of one whose kernel or initramfs can't be booted. Such a trial is run
-  // again after a pause, or as soon as one of those two files changes. A KVM that may come is looked for again; its
-  // trial runs as soon as it is there.
+  // the plan's files changes or the trial would be run in another way. A trial that timed out, was killed (SIGKILL,
+  // SIGSYS) or couldn't be executed is inconclusive, as the host may have been busy or without memory just then. It is
+  // repeated soon; if all the quick repeats are inconclusive, that counts until the next trial and isn't stored. One
+  // whose kernel or initramfs can't be booted says nothing of KVM; it counts, isn't stored either, and is repeated as
+  // soon as one of these files changes, or after retry_ms. A KVM that may come is looked for again; its trial runs as
+  // soon as it is there.
   Accelerator(
       Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
       std::function<KvmFacts()> look = [] { return look_at_kvm(); });
@@ -75,8 +81,9 @@ class Accelerator {
   Accelerator(const Accelerator&) = delete;
   Accelerator& operator=(const Accelerator&) = delete;
 
-  Verdict now() const;                        // "probing" while the trial runs
-  Result<Verdict> settled(const Call& call);  // waits for the trial, within the call's deadline and cancel
+  Verdict now() const;  // "probing" while the trial runs or is repeated soon
+  // Waits while the verdict is "probing", within the call's deadline and cancel.
+  Result<Verdict> settled(const Call& call);
 
  private:
   void begin();
@@ -84,12 +91,11 @@ class Accelerator {
   // What is so without a trial; nothing: a trial decides.
   std::optional<Verdict> known(const KvmFacts& facts) const;
   void probe(const KvmFacts& facts);
-  enum class Outcome { decided, undecided, broken_off };
-  Outcome try_once(const KvmFacts& facts);
+  enum class Outcome { decided, undecided, unbootable, broken_off };
+  Outcome try_files(const KvmFacts& facts, bool is_repeated_soon);  // until they can be booted
+  Outcome try_once(const KvmFacts& facts, bool is_repeated_soon);
   void keep(const Verdict& verdict) const;
   bool is_ending_within(std::int64_t ms);  // waits for the destructor
-  // Waits likewise, and no longer than until what the trial boots isn't `tried` any more.
-  bool is_ending_before_next(std::int64_t ms, const std::string& tried);
   void settle(Verdict verdict);
   void tell(Verdict verdict);  // settles it, and tells the host if it is another one
   std::string cache_key() const;

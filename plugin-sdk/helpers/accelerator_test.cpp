@@ -10,6 +10,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -101,6 +102,15 @@ TEST(LookAtKvm, WhatIsNoKvmDeviceIsRefused) {
   EXPECT_NE(look_at_kvm("/dev/null").reason.find("API version"), std::string::npos);
 }
 
+TEST(LookAtKvm, WhatAnotherHypervisorHasMayComeBack) {
+  const auto busy = kvm_without_vm("/dev/kvm", EBUSY);
+  EXPECT_TRUE(busy.may_come);
+  EXPECT_NE(busy.reason.find("another hypervisor"), std::string::npos) << busy.reason;
+  const auto broken = kvm_without_vm("/dev/kvm", EINVAL);
+  EXPECT_FALSE(broken.may_come);
+  EXPECT_EQ(broken.reason, "/dev/kvm opens, but can't make a VM (errno 22)");
+}
+
 // What look_at_kvm() says to the user of that id; asked in a child process, which can't become root again.
 std::string reason_for(uid_t user, const std::string& device) {
   std::array<int, 2> ends{};
@@ -155,6 +165,8 @@ class Trials : public ::testing::Test {
     plan.run.argv = {"/bin/sh", "-c", script_};
     plan.run.until = "Linux version";
     plan.limit_ms = limit_ms_;
+    plan.quick_repeats = quick_repeats_;
+    plan.quick_ms = 1;
     plan.retry_ms = retry_ms;
     plan.look_again_ms = 1;
     plan.boots = boots_;
@@ -174,6 +186,7 @@ class Trials : public ::testing::Test {
   const std::string ready_ = folder_ / "ready";
   std::string script_ = "[ ! -e " + ready_ + " ] && exec sleep 60; echo Linux version";
   std::vector<TrialFile> boots_{};
+  int quick_repeats_ = 0;           // an inconclusive trial counts at once
   std::int64_t limit_ms_ = 60'000;  // a trial that is meant to end may take longer on a busy host
   std::atomic<bool> has_kvm_ = true;
   testing::RealHost host_;
@@ -187,6 +200,37 @@ TEST_F(Trials, OneThatTimedOutIsRunAgainAtTheNextStart) {
   limit_ms_ = 60'000;
   EXPECT_EQ(verdict().accelerator, "kvm") << "one busy moment must not count until the host's next boot";
   EXPECT_EQ(host_.count("trial"), 2);
+}
+
+TEST_F(Trials, AnInconclusiveOneDecidesNothingAndIsRepeatedSoon) {
+  quick_repeats_ = 1;
+  script_ = "[ -e " + folder_ / "tried" + " ] || { : > " + folder_ / "tried" + "; kill -KILL $$; }; " + "until [ -e " +
+            ready_ + " ]; do sleep 0.02; done; echo Linux version";
+  begin(60'000);
+  ASSERT_TRUE(host_.wait_for("notify ")) << "the host is told why VMs wait now";
+  const Verdict undecided = accelerator_->now();
+  EXPECT_EQ(undecided.accelerator, "probing");
+  EXPECT_NE(undecided.evidence.find("inconclusive and is repeated"), std::string::npos) << undecided.evidence;
+  testing::TestCall impatient;
+  impatient.set_deadline_ms(1);
+  const auto unknown = accelerator_->settled(impatient.get());
+  ASSERT_FALSE(unknown) << "nobody gets TCG for what isn't decided";
+  EXPECT_NE(unknown.error().message.find(undecided.evidence), std::string::npos) << unknown.error().message;
+  become_ready();
+  testing::TestCall patient;
+  EXPECT_EQ(accelerator_->settled(patient.get())->accelerator, "kvm");
+  EXPECT_EQ(host_.count("trial"), 2);
+}
+
+TEST_F(Trials, AfterItsQuickRepeatsAnInconclusiveOneCountsAndIsRepeatedLater) {
+  quick_repeats_ = 2;
+  script_ = "[ -e " + ready_ + " ] || kill -KILL $$; echo Linux version";
+  const Verdict told = verdict();
+  EXPECT_EQ(told.accelerator, "tcg");
+  EXPECT_NE(told.evidence.find("inconclusive"), std::string::npos) << told.evidence;
+  EXPECT_EQ(host_.count("trial"), 3) << "the next one comes after retry_ms";
+  become_ready();
+  EXPECT_EQ(verdict().accelerator, "kvm") << "it isn't kept";
 }
 
 TEST_F(Trials, AKvmThatComesLaterIsTriedThen) {

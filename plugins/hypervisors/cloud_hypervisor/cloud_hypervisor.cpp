@@ -11,6 +11,7 @@ namespace {
 
 // Cloud Hypervisor's own memory beside the guest's, PSS of a VM without devices rounded up.
 constexpr std::int64_t kVmmOverhead = 16LL << 20;
+constexpr int kQuickAsks = 3;  // of a program that hasn't answered; then it is asked every kAskAgainMs
 constexpr int kAskAgainMs = 30'000;
 
 Error refused_size(std::vector<ErrorDetail> problems) {
@@ -35,26 +36,36 @@ std::string memory_problem(const VmSpec& spec, std::int64_t now, std::int64_t wa
 
 }  // namespace
 
-CloudHypervisor::CloudHypervisor(plugin::Host& host, const CreateArgs& args, int api_ms)
+CloudHypervisor::CloudHypervisor(plugin::Host& host, const CreateArgs& args, int api_ms, int ask_soon_ms)
     : host_(host),
       settings_(plugin::settings_or_throw<Settings>(args)),
       state_dir_(args.state_dir),
       api_ms_(api_ms),
-      vmm_(std::make_shared<Vmm>(host, settings_, state_dir_, nullptr)) {}
+      ask_soon_ms_(ask_soon_ms),
+      vmm_(std::make_shared<Vmm>(host, settings_, state_dir_, nullptr, 0, ask_soon_ms_)) {}
 
 CloudHypervisor::Vmm::Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir,
-                          const plugin::Call* call)
+                          const plugin::Call* call, int unanswered_before, int ask_soon_ms)
     : seen(program_fingerprint(settings)),
       program(find_program(host, settings, landlock_abi(), call)),
+      unanswered(program.unanswered ? unanswered_before + 1 : 0),
       accelerator(host, plugin::AcceleratorChoice::kvm, trial_plan(settings, program), state_dir) {
-  if (program.unanswered) reminder.emplace(host, kAskAgainMs);
+  if (program.unanswered) reminder.emplace(host, is_undecided() ? ask_soon_ms << unanswered_before : kAskAgainMs);
+}
+
+bool CloudHypervisor::Vmm::is_undecided() const { return program.unanswered && unanswered <= kQuickAsks; }
+
+Error CloudHypervisor::no_program(const Program& program) {
+  // One that hasn't answered may answer at the next attempt.
+  return program.unanswered ? make_error(Code::unavailable, program.why_not, "unavailable")
+                            : make_error(Code::failed_precondition, program.why_not, "hypervisor-unavailable");
 }
 
 std::shared_ptr<CloudHypervisor::Vmm> CloudHypervisor::look_for_vmm(const plugin::Call& call) {
   const auto before = vmm_.get();
   auto now = vmm_.renewed(
       call, [&](const Vmm& vmm) { return vmm.program.unanswered || program_fingerprint(settings_) != vmm.seen; },
-      [&] { return std::make_shared<Vmm>(host_, settings_, state_dir_, &call); });
+      [&] { return std::make_shared<Vmm>(host_, settings_, state_dir_, &call, vmm_.get()->unanswered, ask_soon_ms_); });
   // One that hasn't answered again is no news: the host would ask at once, and again.
   if (now != before && !now->program.unanswered) host_.notify("");
   return now;
@@ -82,6 +93,12 @@ Result<Description> CloudHypervisor::describe(plugin::Call& call) {
   if (program.path.empty()) {
     out.healthy = false;
     out.health_reason = program.why_not;
+    // As of a trial that isn't over: the scheduler lets VMs wait.
+    if (now->is_undecided()) {
+      out.healthy = true;
+      out.accelerator = "probing";
+      out.accelerator_evidence = program.why_not;
+    }
   } else {
     plugin::say_health(out, verdict, "Cloud Hypervisor needs KVM");
   }

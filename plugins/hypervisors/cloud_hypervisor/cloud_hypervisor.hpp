@@ -21,7 +21,8 @@ namespace qarax::cloud_hypervisor {
 
 struct Machine;  // snapshot_files.hpp
 
-constexpr int kApiMs = 10'000;  // it answers in milliseconds; under heavy load it may starve
+constexpr int kApiMs = 10'000;    // it answers in milliseconds; under heavy load it may starve
+constexpr int kAskSoonMs = 3000;  // before a program that hasn't said its version is asked again; doubled each time
 
 class CloudHypervisor final : public plugin::Hypervisor,
                               public plugin::CanPause,
@@ -34,7 +35,7 @@ class CloudHypervisor final : public plugin::Hypervisor,
  public:
   static constexpr std::string_view kConfigSchema = cloud_hypervisor::kConfigSchema;
   // `api_ms`: for what its VMM answers at once.
-  CloudHypervisor(plugin::Host& host, const CreateArgs& args, int api_ms = kApiMs);
+  CloudHypervisor(plugin::Host& host, const CreateArgs& args, int api_ms = kApiMs, int ask_soon_ms = kAskSoonMs);
 
   Result<Description> describe(plugin::Call& call) override;
   Result<VmSpec> resolve(plugin::Call& call, const ResolveArgs& args) override;
@@ -62,9 +63,14 @@ class CloudHypervisor final : public plugin::Hypervisor,
  private:
   // The program, and what a trial said of KVM with it.
   struct Vmm {
-    Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir, const plugin::Call* call);
+    // `unanswered_before`: how often in a row the program hasn't answered until now.
+    Vmm(plugin::Host& host, const Settings& settings, const std::string& state_dir, const plugin::Call* call,
+        int unanswered_before, int ask_soon_ms);
+    // Whether the program hasn't answered yet, and is asked again so soon that VMs can wait for it.
+    bool is_undecided() const;
     const std::string seen;  // program_fingerprint()
     const Program program;
+    const int unanswered;  // 0: it has answered
     plugin::Accelerator accelerator;
     std::optional<plugin::Reminder> reminder{};  // of a program that hasn't answered
   };
@@ -72,6 +78,7 @@ class CloudHypervisor final : public plugin::Hypervisor,
   // For what takes as long as a guest's memory does: a boot that faults it in, a reboot, more memory, a snapshot, a
   // restore.
   static ApiClient patient_api(const std::string& run_dir) { return {run_dir, kNoLimitMs}; }
+  static Error no_program(const Program& program);
   // Asked anew where the file has changed, as by an upgrade under a node that runs, or where it hasn't answered.
   std::shared_ptr<Vmm> look_for_vmm(const plugin::Call& call);
 
@@ -116,6 +123,7 @@ class CloudHypervisor final : public plugin::Hypervisor,
   const Settings settings_;
   const std::string state_dir_;
   const int api_ms_;
+  const int ask_soon_ms_;
   plugin::Watched<Vmm> vmm_;
   std::mutex emptied_mutex_;
   struct Emptied {

@@ -287,12 +287,24 @@ TEST_F(CloudHv, AProgramThatDoesNotAnswerInTimeIsAskedAgain) {
   };
   CreateArgs create;
   create.config.text = R"({"binary":")" + binary + R"(","trial":"fake"})";
-  CloudHypervisor asked(busy, create);
-  const auto unknown = asked.describe(call.get());
-  EXPECT_FALSE(unknown->healthy);
-  EXPECT_NE(unknown->health_reason.find(binary + " was asked for its version, and it took more than 5 s"),
-            std::string::npos)
+  constexpr int kHourMs = 3'600'000;
+  CloudHypervisor asked(busy, create, kApiMs, kHourMs);
+  auto unknown = asked.describe(call.get());
+  for (; unknown->healthy; unknown = asked.describe(call.get())) {
+    EXPECT_EQ(unknown->accelerator, "probing") << "the scheduler lets its VMs wait for that";
+    EXPECT_NE(unknown->health_reason.find(binary + " was asked for its version, and it took more than 5 s"),
+              std::string::npos)
+        << unknown->health_reason;
+    ASSERT_LT(busy.count("run"), 4) << "they don't wait for ever";
+  }
+  EXPECT_EQ(busy.count("run"), 4);
+  EXPECT_NE(unknown->health_reason.find("it took more than 5 s; it is asked again"), std::string::npos)
       << unknown->health_reason;
+  EXPECT_NE(unknown->accelerator, "probing");
+  const auto refused = asked.start(call.get(), start_args());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::unavailable);
+  EXPECT_EQ(refused.error().message, unknown->health_reason);
   EXPECT_EQ(busy.count("notify "), 0) << "the host would ask at once, and again";
   busy.on_run = [](const RunArgs&) -> Result<RunResult> {
     RunResult out;

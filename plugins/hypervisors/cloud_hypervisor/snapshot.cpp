@@ -63,8 +63,7 @@ Status CloudHypervisor::resume_after_all(const VmArgs& vm) {
 
 Result<VmStatus> CloudHypervisor::restore(plugin::Call& call, const StartArgs& args) {
   const auto vmm = look_for_vmm(call);
-  if (vmm->program.path.empty())
-    return make_error(Code::failed_precondition, vmm->program.why_not, "hypervisor-unavailable");
+  if (vmm->program.path.empty()) return no_program(vmm->program);
   const std::string version = vmm->program.text;
   QARAX_CHECK(needs("snapshot", known_version()));
   QARAX_TRY(const std::string folder, folder_path(call.fd(0)));

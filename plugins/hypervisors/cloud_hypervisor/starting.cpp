@@ -59,7 +59,7 @@ Result<VmStatus> CloudHypervisor::start_or_restore(plugin::Call& call, const Sta
   forget_why_empty(args.vm);
   const auto current = look_for_vmm(call);
   const Program& program = current->program;
-  if (program.path.empty()) return make_error(Code::failed_precondition, program.why_not, "hypervisor-unavailable");
+  if (program.path.empty()) return no_program(program);
   QARAX_CHECK(plugin::needs_boot_source(args));
   QARAX_TRY(const plugin::Verdict verdict, current->accelerator.settled(call));
   if (verdict.accelerator.empty())

@@ -234,8 +234,8 @@ TEST_F(QemuPlugin, KvmThatRunsNoGuestIsUnhealthyAndNeverTcg) {
     RunResult out;
     out.exit.kind = ExitKind::exited;
     if (args.until.empty()) return out;
-    out.timed_out = true;
-    out.output = "Booting from ROM..";
+    out.exit.code = 1;  // one that timed out would be repeated
+    out.output = "KVM internal error. Suberror: 1";
     return out;
   };
   Qemu kvm(host, create(R"({"binary":"/bin/true","accelerator":"kvm","probe_kernel":"/images/bz"})"));

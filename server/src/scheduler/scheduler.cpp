@@ -1,6 +1,8 @@
 #include "scheduler.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "qarax/core/default_hypervisor.hpp"
 #include "qarax/core/enum_name.hpp"
@@ -18,8 +20,9 @@ enum class About { host, hypervisor, config };
 struct Refusal {
   About about = About::host;
   std::string text;
-  std::string pointer{};  // JSON pointer to the member that is the cause
-  bool passes = false;    // passes by itself soon
+  std::string pointer{};     // JSON pointer to the member that is the cause
+  bool passes = false;       // passes by itself soon
+  bool of_fallback = false;  // what stands in for the requested hypervisor can't run the VM, either
 };
 
 std::string mebibytes(std::int64_t bytes) { return std::to_string(bytes / (std::int64_t{1} << 20)) + " MiB"; }
@@ -30,7 +33,8 @@ const core::PluginInfo* find_plugin(const core::NodeInfo& node, const std::strin
   return nullptr;
 }
 
-// Whether the plugin needs KVM and its trial still runs: a VM placed on it now could be bound to a useless plugin.
+// Whether the plugin doesn't know yet if it can be used, as where it needs KVM and its trial runs or is repeated: a VM
+// placed on it now could be bound to a useless plugin.
 bool is_on_trial(const core::PluginInfo& plugin) {
   return plugin.description && plugin.description->accelerator == "probing" &&
          !plugin.description->health_reason.empty();
@@ -106,18 +110,36 @@ std::optional<Refusal> judge_size(const VmSpec& spec, const core::NodeInfo& node
   return std::nullopt;
 }
 
+// Whether a hypervisor of the node, which may still be loading, takes the VM's size and config.
+std::optional<Refusal> judge_spec(const VmSpec& spec, const core::NodeInfo& node, const std::string& name) {
+  auto refusal = judge_size(spec, node, name);
+  const core::PluginInfo* plugin = find_plugin(node, name);
+  return refusal || plugin == nullptr ? std::move(refusal) : judge_config(spec, *plugin);
+}
+
 // Checks what doesn't change with the load: hypervisor, size and config. A Refusal has `passes` set if a plugin is
-// still being loaded or tried. Sets `placement` if the host fits.
+// still being loaded or tried. Sets `placement` if the host fits now, or may fit when that is over.
 std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRecord& host, Placement& placement) {
   const core::NodeInfo& node = *host.info;
   std::string name = request.hypervisor.empty() ? node.default_hypervisor : request.hypervisor;
+  const auto place_on = [&] {
+    placement.host_id = host.id;
+    placement.hypervisor = name;
+    placement.memory = request.spec.memory_size + limits_of(node, name).vmm_overhead;
+    placement.capacity = node.memory;
+  };
+  // Only for a VM that the host can then take.
+  const auto wait_for_it = [&](std::string why) {
+    place_on();
+    auto refusal = judge_spec(request.spec, node, name);
+    return refusal ? std::move(*refusal) : Refusal{About::host, std::move(why), {}, true};
+  };
   if (name.empty()) {
-    if (may_come(node, name))
-      return Refusal{About::host, "it has no default hypervisor yet: " + told_of(node), {}, true};
+    if (may_come(node, name)) return wait_for_it("it has no default hypervisor yet: " + told_of(node));
     return Refusal{About::hypervisor, "it has no hypervisor for VMs that name none; it has: " + told_of(node)};
   }
   if (std::string why = unusable(node, name); !why.empty()) {
-    if (may_come(node, name)) return Refusal{About::host, why, {}, true};
+    if (may_come(node, name)) return wait_for_it(std::move(why));
     // Only if the node's operator configured it; the VM shows the reason for as long as it exists.
     const auto other = node.fallback.find(name);
     if (other == node.fallback.end() || request.frozen) return Refusal{About::hypervisor, why};
@@ -126,14 +148,31 @@ std::optional<Refusal> judge_host(const PlacementRequest& request, const HostRec
     placement.fallback_reason = "the node's config says fallback." + name + ": " + other->second + ", because " + why;
     name = other->second;
   }
-  const core::PluginInfo* plugin = find_plugin(node, name);
-  if (auto refusal = judge_size(request.spec, node, name)) return refusal;
-  if (auto refusal = judge_config(request.spec, *plugin)) return refusal;
-  placement.host_id = host.id;
-  placement.hypervisor = name;
-  placement.memory = request.spec.memory_size + limits_of(node, name).vmm_overhead;
-  placement.capacity = node.memory;
-  return std::nullopt;
+  place_on();
+  auto refusal = judge_spec(request.spec, node, name);
+  if (refusal && !placement.fallback_reason.empty()) {
+    refusal->text = placement.fallback_reason + "; but " + refusal->text;
+    refusal->of_fallback = true;
+  }
+  return refusal;
+}
+
+// Checks also what changes with the load. A host that has no memory left is nothing to wait for.
+std::optional<Refusal> judge_candidate(const PlacementRequest& request, const Candidate& candidate,
+                                       Placement& placement) {
+  const HostRecord& host = *candidate.host;
+  if (host.status != HostStatus::up || !candidate.reachable || !host.info) {
+    const std::string state(core::enum_name(host.status));
+    return Refusal{About::host, "it is " + state + (host.status_reason.empty() ? "" : ": " + host.status_reason)};
+  }
+  if (host.info->stopping) return Refusal{About::host, "it is being shut down"};
+  auto refusal = judge_host(request, host, placement);
+  if (refusal && !refusal->passes) return refusal;
+  const std::int64_t free = placement.capacity - candidate.reserved;
+  if (free < placement.memory)
+    return Refusal{About::host,
+                   "it has " + mebibytes(free) + " of memory left, the VM takes " + mebibytes(placement.memory)};
+  return refusal;
 }
 
 Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::string, Refusal>>& refusals) {
@@ -157,6 +196,8 @@ Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::
     error.hint = "The VM's machine was made for hypervisor " + request.hypervisor +
                  " at its first start, and no fallback takes its place: make it usable on the host again, or create "
                  "another VM.";
+  if (!passes && std::any_of(refusals.begin(), refusals.end(), [](const auto& r) { return r.second.of_fallback; }))
+    error.hint = "Make the hypervisor that the VM asks for usable on the host, or give the VM what the fallback takes.";
   if (refusals.empty())
     error.message += ": no host is registered; add one with POST /hosts (qarax add-host NAME ADDRESS)";
   for (const auto& [host, refusal] : refusals) {
@@ -170,38 +211,31 @@ Error no_host(const PlacementRequest& request, const std::vector<std::pair<std::
 
 Result<Placement> place(const PlacementRequest& request, const std::vector<Candidate>& candidates) {
   std::vector<std::pair<std::string, Refusal>> refusals;
+  std::vector<std::pair<std::string, Refusal>> fallbacks;
   std::optional<Placement> best;
-  std::int64_t best_free = 0;
-  for (const auto& [host, reserved, reachable, promised] : candidates) {
-    if (host->status != HostStatus::up || !reachable || !host->info) {
-      const std::string state(core::enum_name(host->status));
-      refusals.push_back(
-          {host->name,
-           {About::host, "it is " + state + (host->status_reason.empty() ? "" : ": " + host->status_reason)}});
-      continue;
-    }
-    if (host->info->stopping) {
-      refusals.push_back({host->name, {About::host, "it is being shut down"}});
-      continue;
-    }
+  // A VM keeps the hypervisor that it was given first, so what it asked for comes before any amount of memory.
+  std::pair<bool, std::int64_t> best_rank;
+  for (const Candidate& candidate : candidates) {
+    const std::string& name = candidate.host->name;
     Placement placement;
-    if (auto refusal = judge_host(request, *host, placement)) {
-      refusals.push_back({host->name, std::move(*refusal)});
+    if (auto refusal = judge_candidate(request, candidate, placement)) {
+      refusals.emplace_back(name, std::move(*refusal));
       continue;
     }
-    const std::int64_t free = placement.capacity - reserved;
-    if (free < placement.memory) {
-      refusals.push_back({host->name,
-                          {About::host, "it has " + mebibytes(free) + " of memory left, the VM takes " +
-                                            mebibytes(placement.memory)}});
-      continue;
-    }
-    if (!best || free - promised > best_free) {
-      best = placement;
-      best_free = free - promised;
+    const bool is_asked_for = placement.fallback_reason.empty();
+    if (!is_asked_for)
+      fallbacks.emplace_back(
+          name, Refusal{About::host, placement.fallback_reason +
+                                         "; it isn't taken while another host may soon have what was asked for"});
+    const std::pair rank(is_asked_for, placement.capacity - candidate.reserved - candidate.promised);
+    if (!best || rank > best_rank) {
+      best = std::move(placement);
+      best_rank = rank;
     }
   }
-  if (best) return *best;
+  const bool waits = std::any_of(refusals.begin(), refusals.end(), [](const auto& r) { return r.second.passes; });
+  if (best && (best_rank.first || !waits)) return std::move(*best);
+  std::move(fallbacks.begin(), fallbacks.end(), std::back_inserter(refusals));
   return no_host(request, refusals);
 }
 

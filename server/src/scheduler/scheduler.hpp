@@ -24,11 +24,11 @@ struct PlacementRequest {
   bool frozen = false;
 };
 
-// The host with the most free memory among those that fit; promised memory counts as taken. FAILED_PRECONDITION
-// "no-host-fits" (or "hypervisor-unavailable", if only the hypervisor is missing; INVALID_ARGUMENT "validation", if no
-// plugin takes the VM's config; UNAVAILABLE "plugin-loading", if a host is still loading what the VM needs, or
-// trying whether its KVM works for it), with one
-// detail for each host that says why not.
+// The host with the most free memory among those that fit; promised memory counts as taken. A node's fallback is taken
+// only where no host has what was asked for, or may have it soon: a VM keeps the hypervisor that it was given first.
+// FAILED_PRECONDITION "no-host-fits" (or "hypervisor-unavailable", if only the hypervisor is missing; INVALID_ARGUMENT
+// "validation", if no plugin takes the VM's config; UNAVAILABLE "plugin-loading", if a host is still loading what the
+// VM needs, or trying whether it works), with one detail for each host that says why not.
 Result<Placement> place(const PlacementRequest& request, const std::vector<Candidate>& candidates);
 
 // Checked before a VM is created: could any host ever take it? A host that was never heard of counts as one that could;

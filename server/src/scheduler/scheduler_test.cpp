@@ -248,6 +248,95 @@ TEST(Place, AFallbackIsTakenOnlyWhereTheNodeSaysSoAndIsTold) {
   EXPECT_FALSE(place(ask(kGiB, "cloud_hv"), {candidate(h)}));
 }
 
+// Runs only qemu, which stands in for cloud_hv there.
+HostRecord host_with_fallback(const std::string& name, std::int64_t memory) {
+  auto h = host_without_kvm();
+  h.id = "id-" + name;
+  h.name = name;
+  h.info->memory = memory;
+  h.info->fallback["cloud_hv"] = "qemu";
+  return h;
+}
+// Its cloud_hv is on trial.
+HostRecord host_on_trial(const std::string& name) {
+  auto h = host(name, 8 * kGiB);
+  core::PluginInfo on_trial = h.info->plugins[0];
+  on_trial.name = "cloud_hv";
+  on_trial.description->accelerator = "probing";
+  on_trial.description->health_reason = "Cloud Hypervisor needs KVM: a trial guest is being run under KVM";
+  h.info->plugins.push_back(on_trial);
+  return h;
+}
+
+TEST(Place, AHostWithWhatWasAskedForComesBeforeAnyFallback) {
+  auto real = host_on_trial("real");
+  real.info->memory = 2 * kGiB;
+  real.info->plugins[1].description->accelerator = "kvm";
+  real.info->plugins[1].description->health_reason = "";
+  const auto other = host_with_fallback("other", 64 * kGiB);
+  for (const auto& candidates : {std::vector{candidate(real), candidate(other)}, {candidate(other), candidate(real)}}) {
+    const auto placed = place(ask(kGiB, "cloud_hv"), candidates);
+    ASSERT_TRUE(placed) << placed.error().message;
+    EXPECT_EQ(placed->host_id, "id-real");
+    EXPECT_EQ(placed->hypervisor, "cloud_hv");
+    EXPECT_EQ(placed->fallback_reason, "");
+    EXPECT_EQ(place(ask(kGiB, "qemu"), candidates)->host_id, "id-other") << "memory decides among equals";
+  }
+  const auto more = host_with_fallback("more", 65 * kGiB);
+  EXPECT_EQ(place(ask(4 * kGiB, "cloud_hv"), {candidate(other), candidate(more), candidate(real)})->host_id, "id-more");
+}
+
+TEST(Place, WhatAnotherHostMayHaveSoonIsWaitedForBeforeAFallback) {
+  const auto other = host_with_fallback("other", 64 * kGiB);
+  auto real = host_on_trial("real");
+  auto loading = real;
+  loading.info->plugins[1].state = core::PluginState::loading;
+  loading.info->plugins[1].reason = "create hasn't returned yet";
+  for (const auto& soon : {real, loading}) {
+    const auto placed = place(ask(kGiB, "cloud_hv"), {candidate(other), candidate(soon)});
+    ASSERT_FALSE(placed) << placed->hypervisor;
+    EXPECT_EQ(placed.error().code, Code::unavailable);
+    EXPECT_EQ(placed.error().reason, "plugin-loading");
+    ASSERT_EQ(placed.error().details.size(), 2u);
+    EXPECT_EQ(placed.error().details[0].detail.find("host real: hypervisor cloud_hv can't be used yet"), 0u);
+    EXPECT_NE(placed.error().details[1].detail.find("host other: the node's config says fallback.cloud_hv: qemu"),
+              std::string::npos)
+        << placed.error().message;
+    EXPECT_EQ(place(ask(kGiB, "qemu"), {candidate(other), candidate(soon)})->host_id, "id-other");
+  }
+  // Waiting would be of no use: the host couldn't take the VM then, either.
+  EXPECT_EQ(place(ask(9 * kGiB, "cloud_hv"), {candidate(real), candidate(other)})->hypervisor, "qemu");
+  EXPECT_EQ(place(ask(kGiB, "cloud_hv"), {candidate(real, 8 * kGiB), candidate(other)})->hypervisor, "qemu");
+  real.info->stopping = true;
+  EXPECT_EQ(place(ask(kGiB, "cloud_hv"), {candidate(real), candidate(other)})->hypervisor, "qemu");
+}
+
+TEST(Place, WhereTheFallbackCanNotRunItEitherTheRefusalSaysBoth) {
+  auto h = host_with_fallback("a", 8 * kGiB);
+  h.info->plugins[0].description->limits.max_vcpus = 1;
+  h.info->plugins[0].description->options_schema.text =
+      R"({"type":"object","additionalProperties":false,"properties":{"cpu":{"type":"string"}}})";
+  auto large = ask(kGiB, "cloud_hv");
+  large.spec.max_vcpus = 2;
+  auto tuned = ask(kGiB, "cloud_hv");
+  tuned.spec.config.text = R"({"rng":{}})";
+  const std::string why =
+      "host a: the node's config says fallback.cloud_hv: qemu, because hypervisor cloud_hv can't be used: there is no "
+      "KVM; but ";
+  const auto refused = [&](const PlacementRequest& request) { return place(request, {candidate(h)}).error(); };
+  EXPECT_EQ(refused(large).details.at(0).detail, why + "qemu takes at most 1 vCPUs, the VM asks for 2");
+  EXPECT_EQ(refused(large).details.at(0).pointer, "/max_vcpus");
+  EXPECT_EQ(refused(tuned).details.at(0).detail,
+            why + "hypervisor qemu doesn't take /config/rng: unknown option; it knows cpu");
+  EXPECT_EQ(refused(tuned).details.at(0).pointer, "/config/rng");
+  for (const auto& request : {large, tuned}) {
+    EXPECT_NE(refused(request).hint.find("usable on the host"), std::string::npos) << refused(request).hint;
+    EXPECT_EQ(could_fit(request, {std::make_shared<const HostRecord>(h)}).error().message, refused(request).message);
+  }
+  tuned.hypervisor = "qemu";
+  EXPECT_EQ(refused(tuned).hint, "") << "nothing stands in for it";
+}
+
 TEST(Place, AMachineThatIsFrozenHasNoFallback) {
   auto h = host_without_kvm();
   h.info->fallback["cloud_hv"] = "qemu";
