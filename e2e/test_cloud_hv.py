@@ -1,7 +1,9 @@
 """The cloud_hv plugin in the whole stack. Without a real program named by CLOUD_HYPERVISOR it runs on fake_vmm. A result on the
 fake says nothing about Cloud Hypervisor, so each test reports which of the two it ran on."""
 
+import fcntl
 import os
+import shutil
 import signal
 import socket
 
@@ -17,6 +19,17 @@ FAKE = paths.BUILD / "testing" / "fake_vmm"
 def can_open_kvm() -> bool:
     try:
         os.close(os.open("/dev/kvm", os.O_RDWR))
+        return True
+    except OSError:
+        return False
+
+
+def can_make_vm() -> bool:
+    """What a trial is begun for, whatever it shows: a /dev/kvm that opens and makes a VM."""
+    create_vm = 0xAE01  # KVM_CREATE_VM of linux/kvm.h
+    try:
+        with open("/dev/kvm", "r+b", buffering=0) as kvm:
+            os.close(fcntl.ioctl(kvm, create_vm, 0))
         return True
     except OSError:
         return False
@@ -117,6 +130,34 @@ def test_a_start_that_fails_leaves_nothing(cloud_stack, fault, word):
     assert word in failed.json()["detail"], failed.text
     assert cloud_stack.api.vm(vm)["status"] in ("created", "shutdown")
     assert not cloud_stack.nodes[0].vmm_pids()
+
+
+@pytest.mark.skipif(not can_make_vm(), reason="no trial is begun without a /dev/kvm that makes a VM")
+def test_a_default_kernel_that_can_not_be_booted_is_told_until_it_is_another(tmp_path):
+    """The trial is the fake's, which refuses the kernel as the real program does, and boots none."""
+    kernel = tmp_path / "kernel"
+    kernel.write_text("not a kernel")
+    stack = Stack()
+    try:
+        plugins = [{"path": str(paths.BUILD / "plugins" / "cloud_hv.so"), "config": {"binary": str(FAKE)}}]
+        stack.add_node(plugins=plugins, boot={"kernel": str(kernel)})
+        host = stack.api.hosts()[0]["id"]
+
+        def said(words: str) -> str | None:
+            [plugin] = stack.api.ok("GET", f"/hosts/{host}/plugins").json()
+            reason = (plugin.get("description") or {}).get("health_reason", "")
+            assert words in reason, reason
+            return reason
+
+        reason = wait_for("the trial's end", lambda: said(f"the trial's kernel {kernel} is no Linux kernel"))
+        assert "correct boot.kernel in the node's config" in reason and "KVM doesn't run" not in reason
+        new = tmp_path / "new"
+        shutil.copy(paths.guest_dir() / "vmlinuz", new)
+        new.rename(kernel)
+        wait_for("another trial", lambda: said("KVM doesn't run a guest here"))
+    finally:
+        left = stack.close()
+    assert not left, left
 
 
 def test_what_a_document_may_not_say_is_refused(cloud_stack):

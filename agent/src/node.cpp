@@ -106,13 +106,16 @@ class RunningNode final : public Node {
     images_ = std::make_unique<ImageStore>(config_.data_dir + "/images");
     const BootSource source{config_.boot_kernel, config_.boot_initramfs, config_.boot_cmdline};
     boot_files_ = std::make_unique<DefaultBootFiles>(*images_, source);
+    // For trials: the files that the config names, so that their words name them too and see them change.
     BootFiles boot;
     if (!source.kernel.empty()) {
-      if (auto prepared = images_->prepare(source))
-        boot = std::move(*prepared);
-      else
+      if (const auto prepared = images_->prepare(source)) {
+        boot.kernel = source.kernel;
+        boot.initramfs = source.initramfs;
+      } else {
         core::logger("node")->warn("the default kernel can't be used, VMs without a boot source won't start reason={}",
                                    core::log_value(prepared.error().message));
+      }
     }
 
     processes_ = std::make_unique<ProcessService>(ProcessService::Options{supervisor, config_.data_dir + "/vms"},

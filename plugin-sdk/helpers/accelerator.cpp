@@ -43,14 +43,17 @@ std::string end_of(const Trial& trial) {
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
                bool waived) {
   if (choice == AcceleratorChoice::tcg) return {"tcg", "the node's config says accelerator: tcg"};
+  const std::string unproven = "nothing proves that KVM runs a guest here: ";
   std::string why_not;
   if (!facts.reason.empty()) {
     why_not = facts.reason;
   } else if (trial == nullptr) {
     if (waived) return {"kvm", facts.seen + "; no trial: " + no_trial_reason};
-    why_not = "nothing proves that KVM runs a guest here: " + no_trial_reason;
+    why_not = unproven + no_trial_reason;
   } else if (trial->ran) {
     return {"kvm", "a trial guest ran under KVM (" + facts.seen + ")"};
+  } else if (!trial->unbootable.empty()) {
+    why_not = unproven + trial->unbootable;
   } else {
     why_not = "KVM doesn't run a guest here: the trial " + end_of(*trial) + "; " + facts.seen;
   }
@@ -128,8 +131,9 @@ Accelerator::~Accelerator() {
 std::string Accelerator::cache_key() const {
   std::string boot_id;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot_id;
-  std::string key = "3 " + boot_id;
+  std::string key = "4 " + boot_id;
   for (const std::string& file : plan_.files) key += " " + fingerprint(file);
+  key += fingerprints(plan_.boots);
   return key + " " + std::string(EnumNames<AcceleratorChoice>::kNames[static_cast<std::size_t>(choice_)]) + " " +
          std::to_string(plan_.limit_ms) + " " + encode(plan_.run);
 }
@@ -137,10 +141,22 @@ std::string Accelerator::cache_key() const {
 void Accelerator::probe(const KvmFacts& facts) {
   std::int64_t pause_ms = plan_.quick_ms;
   for (int quick = plan_.quick_repeats;; --quick) {
-    if (try_once(facts, quick > 0) != Outcome::undecided) return;
+    if (try_files(facts, quick > 0) != Outcome::undecided) return;
     if (quick == 0) pause_ms = plan_.retry_ms;
     if (is_ending_within(pause_ms)) return;
     pause_ms = std::min(pause_ms * 2, kLongestPauseMs);
+  }
+}
+
+Accelerator::Outcome Accelerator::try_files(const KvmFacts& facts, bool is_repeated_soon) {
+  for (;;) {
+    const std::string tried = fingerprints(plan_.boots);
+    const Outcome outcome = try_once(facts, is_repeated_soon);
+    if (outcome != Outcome::unbootable) return outcome;
+    // A right to read them that is given, or what they lie on, doesn't show in the files.
+    for (std::int64_t left = plan_.retry_ms; left > 0 && fingerprints(plan_.boots) == tried;
+         left -= plan_.look_again_ms)
+      if (is_ending_within(std::min(left, plan_.look_again_ms))) return Outcome::broken_off;
   }
 }
 
@@ -162,10 +178,17 @@ Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts, bool is_repeat
     trial.ran = result->matched;
     trial.timed_out = result->timed_out;
     trial.last_words = last_line(result->output);
+    // A VMM that crashed hasn't looked at its files, or may have had them loaded already.
+    if (!result->matched && (result->timed_out || result->exit.kind == ExitKind::exited))
+      trial.unbootable = why_unbootable(plan_.boots, result->output, trial.last_words);
   } else {
     trial.last_words = last_line(result.error().message);
   }
   Verdict verdict = decide(choice_, facts, &trial, "");
+  if (!trial.unbootable.empty()) {
+    tell(std::move(verdict));
+    return Outcome::unbootable;
+  }
   if (result && is_certain(*result)) {
     keep(verdict);
     tell(std::move(verdict));
@@ -182,8 +205,7 @@ Accelerator::Outcome Accelerator::try_once(const KvmFacts& facts, bool is_repeat
 void Accelerator::tell(Verdict verdict) {
   const Verdict before = now();
   const bool is_probing = verdict.accelerator == "probing";
-  if (verdict.accelerator == before.accelerator && (!is_probing || verdict.evidence == before.evidence))
-    return settle(std::move(verdict));
+  if (verdict.accelerator == before.accelerator && verdict.evidence == before.evidence) return;
   const std::string what =
       is_probing ? "undecided" : "decided accelerator=" + (verdict.accelerator.empty() ? "none" : verdict.accelerator);
   host_.log(LogLevel::info, "accelerator " + what + " evidence=\"" + verdict.evidence + "\"");

@@ -12,6 +12,7 @@
 
 #include "qarax/plugin/fields.hpp"
 #include "qarax/plugin/hypervisor.hpp"
+#include "trial_files.hpp"
 
 namespace qarax::plugin {
 
@@ -38,6 +39,7 @@ struct Trial {
   bool timed_out = false;
   std::string last_words;  // last line that QEMU or the guest printed
   std::int64_t limit_ms = 0;
+  std::string unbootable{};  // what it was to boot can't be booted, which says nothing of KVM: why
 };
 // Pure. `trial` is null if none was run, for `no_trial_reason`; `waived`: the config says that KVM works without one.
 Verdict decide(AcceleratorChoice choice, const KvmFacts& facts, const Trial* trial, const std::string& no_trial_reason,
@@ -58,8 +60,9 @@ struct TrialPlan {
   int quick_repeats = 2;         // of an inconclusive trial, until which the verdict stays "probing"
   std::int64_t quick_ms = 3000;  // pause before the first of these; doubled each time
   std::int64_t retry_ms = std::int64_t{5} * 60'000;  // pause before the next repeat; doubled each time, up to 4 h
-  std::int64_t look_again_ms = 10'000;               // pause between two looks at a KVM that may come
-  std::vector<std::string> files{};  // VMM, kernel, …: the result is valid as long as these don't change
+  std::int64_t look_again_ms = 10'000;               // pause between two looks at a KVM, or at files, that may change
+  std::vector<std::string> files{};  // VMM, …: the result is valid as long as these and those of `boots` don't change
+  std::vector<TrialFile> boots{};    // kernel, initramfs
 };
 
 class Accelerator {
@@ -67,8 +70,10 @@ class Accelerator {
   // The trial runs on a thread of its own. Its result is stored in state_dir and valid until the host reboots, one of
   // the plan's files changes or the trial would be run in another way. A trial that timed out, was killed (SIGKILL,
   // SIGSYS) or couldn't be executed is inconclusive, as the host may have been busy or without memory just then. It is
-  // repeated soon; if all the quick repeats are inconclusive, that counts until the next trial and isn't stored. A KVM
-  // that may come is looked for again; its trial runs as soon as it is there.
+  // repeated soon; if all the quick repeats are inconclusive, that counts until the next trial and isn't stored. One
+  // whose kernel or initramfs can't be booted says nothing of KVM; it counts, isn't stored either, and is repeated as
+  // soon as one of these files changes, or after retry_ms. A KVM that may come is looked for again; its trial runs as
+  // soon as it is there.
   Accelerator(
       Host& host, AcceleratorChoice choice, TrialPlan plan, const std::string& state_dir,
       std::function<KvmFacts()> look = [] { return look_at_kvm(); });
@@ -86,13 +91,13 @@ class Accelerator {
   // What is so without a trial; nothing: a trial decides.
   std::optional<Verdict> known(const KvmFacts& facts) const;
   void probe(const KvmFacts& facts);
-  enum class Outcome { decided, undecided, broken_off };
+  enum class Outcome { decided, undecided, unbootable, broken_off };
+  Outcome try_files(const KvmFacts& facts, bool is_repeated_soon);  // until they can be booted
   Outcome try_once(const KvmFacts& facts, bool is_repeated_soon);
   void keep(const Verdict& verdict) const;
   bool is_ending_within(std::int64_t ms);  // waits for the destructor
   void settle(Verdict verdict);
-  // Settles it, and tells the host where VMs get another accelerator by it, or wait for another reason.
-  void tell(Verdict verdict);
+  void tell(Verdict verdict);  // settles it, and tells the host if it is another one
   std::string cache_key() const;
 
   Host& host_;

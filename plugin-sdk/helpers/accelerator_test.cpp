@@ -11,9 +11,11 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 
+#include "kernel_file.hpp"
 #include "real_host.hpp"
 #include "temp_folder.hpp"
 
@@ -44,6 +46,17 @@ TEST(Decide, KvmDemandedIsNeverSilentlyTcg) {
   EXPECT_EQ(verdict.accelerator, "");
   EXPECT_NE(verdict.evidence.find("KVM internal error"), std::string::npos);
   EXPECT_EQ(decide(AcceleratorChoice::kvm, {"there is no /dev/kvm", ""}, nullptr, "").accelerator, "");
+}
+
+TEST(Decide, AKernelThatCanNotBeBootedSaysNothingOfKvm) {
+  Trial refused{false, false, "bad kernel", 5000};
+  refused.unbootable = "the trial's kernel /x can't be loaded";
+  for (const auto choice : {AcceleratorChoice::automatic, AcceleratorChoice::kvm}) {
+    const auto verdict = decide(choice, kOpens, &refused, "");
+    EXPECT_EQ(verdict.accelerator, choice == AcceleratorChoice::kvm ? "" : "tcg");
+    EXPECT_NE(verdict.evidence.find("the trial's kernel /x can't be loaded"), std::string::npos) << verdict.evidence;
+    EXPECT_EQ(verdict.evidence.find("KVM doesn't run"), std::string::npos) << verdict.evidence;
+  }
 }
 
 TEST(Decide, WithoutATrialAutoStaysWithTcg) {
@@ -156,16 +169,23 @@ class Trials : public ::testing::Test {
     plan.quick_ms = 1;
     plan.retry_ms = retry_ms;
     plan.look_again_ms = 1;
+    plan.boots = boots_;
     accelerator_.reset();  // as an agent does, which ends before the next one starts
     accelerator_ = std::make_unique<Accelerator>(host_, AcceleratorChoice::automatic, plan, folder_.path(), [this] {
       return has_kvm_ ? kOpens : KvmFacts{"there is no /dev/kvm", "", true};
     });
+  }
+  // In one step: a trial may begin at any time.
+  static void install(const std::string& file, const std::string& content) {
+    std::ofstream(file + ".new") << content;
+    std::filesystem::rename(file + ".new", file);
   }
   void become_ready() { std::ofstream(ready_) << "now"; }
 
   TempFolder folder_;
   const std::string ready_ = folder_ / "ready";
   std::string script_ = "[ ! -e " + ready_ + " ] && exec sleep 60; echo Linux version";
+  std::vector<TrialFile> boots_{};
   int quick_repeats_ = 0;           // an inconclusive trial counts at once
   std::int64_t limit_ms_ = 60'000;  // a trial that is meant to end may take longer on a busy host
   std::atomic<bool> has_kvm_ = true;
@@ -271,6 +291,46 @@ TEST_F(Trials, AnEndThatSaysNothingOfKvmIsNotKept) {
     EXPECT_EQ(verdict().accelerator, "tcg") << script;
     EXPECT_EQ(host_.count("trial"), trials += 2) << script;
   }
+}
+
+// A script that is its kernel's VMM: it refuses one that begins otherwise.
+TEST_F(Trials, AKernelThatCanNotBeBootedIsBlamedUntilItIsAnotherFile) {
+  const std::string kernel = folder_ / "kernel";
+  script_ = "grep -q ELF " + kernel + " && echo Linux version || { echo bad kernel; exit 1; }";
+  boots_ = {{"kernel", kernel, {"bad kernel"}}};
+  install(kernel, empty_bzimage());
+  const Verdict refused = verdict();
+  EXPECT_EQ(refused.accelerator, "tcg");
+  EXPECT_NE(refused.evidence.find("kernel " + kernel + " can't be loaded (last: bad kernel)"), std::string::npos)
+      << refused.evidence;
+  EXPECT_EQ(verdict().evidence, refused.evidence);
+  EXPECT_EQ(host_.count("trial"), 2) << "an agent's start tries it, whatever was said before";
+  install(kernel, elf_without_pvh());
+  ASSERT_TRUE(host_.wait_for("notify ", 3)) << "long before the pause is over";
+  EXPECT_EQ(accelerator_->now().accelerator, "kvm");
+  EXPECT_EQ(verdict().accelerator, "kvm");
+  EXPECT_EQ(host_.count("trial"), 3) << "and that is kept";
+}
+
+TEST_F(Trials, ThatTheReasonIsAnotherOneIsTold) {
+  const std::string kernel = folder_ / "kernel";
+  script_ = "echo its last words; exit 1";
+  boots_ = {{"kernel", kernel, {}}};
+  install(kernel, "not a kernel");
+  EXPECT_NE(verdict().evidence.find("is no Linux kernel"), std::string::npos);
+  install(kernel, empty_bzimage());
+  ASSERT_TRUE(host_.wait_for("notify ", 2));
+  EXPECT_EQ(accelerator_->now().evidence.find("KVM doesn't run a guest here"), 0u) << accelerator_->now().evidence;
+}
+
+TEST_F(Trials, AVmmThatCrashesIsNotItsKernelsFault) {
+  const std::string kernel = folder_ / "kernel";
+  script_ = "ulimit -c 0; kill -ABRT $$";
+  boots_ = {{"kernel", kernel, {}}};
+  install(kernel, "not a kernel");
+  EXPECT_EQ(verdict().evidence.find("KVM doesn't run a guest here"), 0u);
+  EXPECT_EQ(verdict().accelerator, "tcg");
+  EXPECT_EQ(host_.count("trial"), 1) << "which is kept";
 }
 
 TEST_F(Trials, OneThatTimedOutIsRunAgainLaterAndTheHostIsToldOfTheChange) {

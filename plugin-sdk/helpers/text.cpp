@@ -22,7 +22,7 @@ std::string last_line(const std::string& text) {
   const std::size_t end = text.find_last_not_of(" \r\n\t");
   if (end == std::string::npos) return {};
   const std::size_t before = text.rfind('\n', end);
-  const std::size_t begin = before == std::string::npos ? 0 : before + 1;
+  const std::size_t begin = text.find_first_not_of(" \r\t", before == std::string::npos ? 0 : before + 1);
   std::string line = text.substr(begin, std::min<std::size_t>(end - begin + 1, 200));
   for (char& c : line)
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';

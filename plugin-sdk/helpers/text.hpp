@@ -11,7 +11,8 @@ namespace qarax::plugin {
 // Path, size and modification time of a file, to tell whether it has changed.
 std::string fingerprint(const std::string& path);
 
-// The last line of a log that isn't blank, with control characters as spaces, at most 200 bytes.
+// The last line of a log that isn't blank, with control characters as spaces and without those around it, at most
+// 200 bytes.
 std::string last_line(const std::string& text);
 
 // CPU time and resident memory from the text of /proc/<pid>/stat; UNAVAILABLE: the process has just ended. `vm`: for

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <thread>
 
+#include "kernel_file.hpp"
 #include "temp_folder.hpp"
 #include "unix_socket.hpp"
 
@@ -24,7 +25,7 @@ class ApiClientTest : public ::testing::TestWithParam<bool> {
   void SetUp() override {
     const char* real = std::getenv("CLOUD_HYPERVISOR");
     if (GetParam() && real == nullptr) GTEST_SKIP() << "CLOUD_HYPERVISOR names no cloud-hypervisor program";
-    std::ofstream(dir_ + "/kernel") << "not a kernel";
+    std::ofstream(dir_ + "/kernel", std::ios::binary) << empty_bzimage();
     std::filesystem::create_directory(dir_ + "/one");
     auto listening = plugin::listen_unix(dir_, kApiSocket);
     ASSERT_TRUE(listening);

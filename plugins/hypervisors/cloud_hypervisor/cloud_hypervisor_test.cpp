@@ -81,6 +81,11 @@ TEST_F(CloudHv, AHostCpuThatCanNotBeRunOnIsRefusedBeforeAnythingIsSpawned) {
   EXPECT_TRUE(started) << started.error().message;
 }
 
+TEST_F(CloudHv, WhatTheVmmHasNoDefaultForIsToldWhereItsSectionIsNamed) {
+  vm_config = R"({"balloon":{"free_page_reporting":true},"console":{"iommu":true},"rtc":{}})";
+  start();
+}
+
 TEST_F(CloudHv, ARebootThatFailsIsWhyTheVmHasEnded) {
   host.more_env["FAKE_VMM_FAULTS"] = "reboot=breaks";
   start();
@@ -543,6 +548,18 @@ TEST_F(CloudHv, AStartThatFailsAtAnyStepLeavesNothing) {
       }
       EXPECT_TRUE(nothing_left()) << step << " " << fault;
     }
+}
+
+TEST_F(CloudHv, AKernelThatCanNotBeBootedIsNamed) {
+  for (const char* version : {"44.0", "53.0"}) {
+    ASSERT_EQ(::setenv("FAKE_VMM_VERSION", version, 1), 0);  // for what the host runs
+    host.more_env["FAKE_VMM_VERSION"] = version;
+    restart();
+    a_kernel_that_can_not_be_booted_is_named();
+    const std::string evidence = evidence_with(dir() + "/gone");
+    EXPECT_NE(evidence.find("the trial's kernel " + dir() + "/gone can't be loaded"), std::string::npos) << evidence;
+    ::unsetenv("FAKE_VMM_VERSION");
+  }
 }
 
 // ---- faults while it runs ----

@@ -10,9 +10,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "api_client.hpp"
+#include "kernel_file.hpp"
 #include "program.hpp"
 #include "temp_folder.hpp"
 #include "unix_http_client.hpp"
@@ -41,6 +44,15 @@ constexpr const char* kShutdown = R"(The VM could not shutdown","VM is not runni
 constexpr const char* kBoot = R"(The VM could not boot","VM config is missing)";
 constexpr const char* kBootNoKernel =
     R"r(The VM could not boot","Cannot open kernel file","No such file or directory (os error 2))r";
+constexpr const char* kBootForeignKernel =
+    R"(The VM could not boot","Cannot load the kernel into memory",)"
+    R"("Kernel Loader: failed to load bzImage kernel image: Kernel Loader: Invalid bzImage",)"
+    R"("Kernel Loader: Invalid bzImage)";
+constexpr const char* kBootTornKernel = R"(The VM could not boot","Cannot load the kernel into memory",)"
+                                        R"("Kernel Loader: failed to load bzImage kernel image: )"
+                                        R"(Kernel Loader: Underflow occurred during an arithmetic operation",)"
+                                        R"("Kernel Loader: Underflow occurred during an arithmetic operation)";
+constexpr const char* kBootElf = R"(The VM could not boot","Kernel lacks PVH header)";
 constexpr const char* kBootTwice = R"(The VM could not boot","VM is already created)";
 constexpr const char* kCreateTwice = R"(The VM could not be created","VM is already created)";
 constexpr const char* kResize = R"(The VM could not be resized","VM is not created)";
@@ -95,6 +107,11 @@ constexpr const char* kSnapshotNone = R"(The VM could not be snapshotted","VM is
 constexpr const char* kSnapshotRunning = R"(The VM could not be snapshotted","Cannot snapshot VM",)"
                                          R"("Failed to snapshot migratable component",)"
                                          R"("Trying to snapshot while VM is running)";
+constexpr const char* kSnapshotTo = R"({"destination_url":"file://@DIR/snapshot"})";
+constexpr const char* kSnapshotTwice =
+    R"r(The VM could not be snapshotted","Cannot send VM snapshot","Failed to send migratable component snapshot",)r"
+    R"r("Error creating VM config snapshot file","File exists (os error 17))r";
+constexpr const char* kRestoreWhole = R"({"source_url":"file://@DIR/snapshot"})";
 constexpr const char* kRestoreFrom = R"({"source_url":"file://@DIR/none"})";
 constexpr const char* kRestoreNone =
     R"(The VM could not be restored","Cannot restore VM","Failed to send migratable component snapshot",)"
@@ -194,6 +211,36 @@ const Step kLife[] = {
     {"info", "Running, 2 vCPUs, 268435456 bytes", 200, ""},
     {"PUT vm.shutdown", "", 204, ""},
     {"PUT vm.delete", "", 204, ""},
+    // Frozen, and gone on with where it stood.
+    {"PUT vm.create", "@CONFIG", 204, ""},
+    {"PUT vm.boot", "", 204, ""},
+    {"PUT vm.pause", "", 204, ""},
+    {"PUT vm.snapshot", kSnapshotTo, 204, ""},
+    {"PUT vm.snapshot", kSnapshotTo, 500, kSnapshotTwice},
+    {"info", "Paused, 1 vCPUs, 268435456 bytes", 200, ""},
+    {"PUT vm.delete", "", 204, ""},
+    {"GET vm.info", "", 404, kInfo, 0, "", 500},
+    {"PUT vm.restore", kRestoreWhole, 204, ""},
+    {"PUT vm.restore", kRestoreWhole, 500, kRestoreTwice},
+    {"info", "Paused, 1 vCPUs, 268435456 bytes", 200, ""},
+    {"PUT vm.pause", "", 500, kPausePaused},
+    {"PUT vm.resume", "", 204, ""},
+    {"PUT vm.resume", "", 500, kResumeRunning},
+    {"info", "Running, 1 vCPUs, 268435456 bytes", 200, ""},
+    {"PUT vm.shutdown", "", 204, ""},
+    {"PUT vm.delete", "", 204, ""},
+    // Kernels that can't be booted: a file that is none, one that ends too early, one for another way to boot.
+    {"PUT vm.create", "@FOREIGN", 204, ""},
+    {"PUT vm.boot", "", 500, kBootForeignKernel},
+    {"GET vm.info", "", 200, "", 0, R"("state":"Created")"},
+    {"PUT vm.boot", "", 500, kBootTwice, 53},
+    {"PUT vm.delete", "", 204, ""},
+    {"PUT vm.create", "@TORN", 204, ""},
+    {"PUT vm.boot", "", 500, kBootTornKernel},
+    {"PUT vm.delete", "", 204, ""},
+    {"PUT vm.create", "@ELF", 204, ""},
+    {"PUT vm.boot", "", 500, kBootElf},
+    {"PUT vm.delete", "", 204, ""},
     // A boot that fails keeps what it has made; an older one boots that as if it were whole.
     {"PUT vm.create", "@NOKERNEL", 204, ""},
     {"PUT vm.boot", "", 500, kBootNoKernel},
@@ -219,9 +266,13 @@ class Fidelity : public ::testing::TestWithParam<Vmm> {
     const char* kernel = std::getenv("CLOUD_HYPERVISOR_KERNEL");
     if (is_real_ && (real == nullptr || kernel == nullptr))
       GTEST_SKIP() << "CLOUD_HYPERVISOR and CLOUD_HYPERVISOR_KERNEL name no program and kernel";
-    std::ofstream(dir_ + "/disk") << std::string(1 << 20, 'x');
+    std::filesystem::create_directory(dir_ + "/snapshot");
+    for (const auto& [name, content] :
+         {std::pair{"/disk", std::string(1 << 20, 'x')}, std::pair{"/kernel", empty_bzimage()},
+          std::pair{"/foreign", std::string("not a kernel")}, std::pair{"/torn", empty_bzimage().substr(0, 1000)},
+          std::pair{"/elf", elf_without_pvh()}})
+      std::ofstream(dir_ + name, std::ios::binary) << content;
     kernel_ = is_real_ ? kernel : dir_ + "/kernel";
-    if (!is_real_) std::ofstream(kernel_) << "not a kernel";
     auto listening = plugin::listen_unix(dir_, "api.sock");
     ASSERT_TRUE(listening);
     if (!is_real_) ::setenv("FAKE_VMM_VERSION", GetParam().fake_version, 1);
@@ -251,6 +302,9 @@ class Fidelity : public ::testing::TestWithParam<Vmm> {
     const std::string body = told == "@CONFIG"       ? config(kernel_)
                              : told == "@VIRTIO-MEM" ? config(kernel_, R"(,"hotplug_method":"VirtioMem")")
                              : told == "@NOKERNEL"   ? config(dir_ + "/none")
+                             : told == "@FOREIGN"    ? config(dir_ + "/foreign")
+                             : told == "@TORN"       ? config(dir_ + "/torn")
+                             : told == "@ELF"        ? config(dir_ + "/elf")
                                                      : filled(step.body);
     auto reply = plugin::UnixHttpClient(dir_, "api.sock", "the VMM")
                      .request(call, what.substr(0, 3), "/api/v1/" + what.substr(4), body, 60'000);

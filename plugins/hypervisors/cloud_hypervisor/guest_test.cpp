@@ -230,5 +230,28 @@ TEST_F(RealGuest, APausedGuestIsSilentAndAButtonEndsOne) {
   EXPECT_EQ(stopped->status_reason, "the guest powered off");
 }
 
+TEST_F(RealGuest, WhatItsConfigAddsArrives) {
+  const Version version = version_of(plugin().describe(call.get())->vmm_version, kOldest);
+  const bool has_names = version >= Version{53, 0};
+  vm_config = R"({"platform":{"serial_number":"qarax-1")";
+  if (has_names) vm_config += R"(,"system_product_name":"a test")";
+  vm_config += R"(},"balloon":{"size":16777216,"deflate_on_oom":true,"free_page_reporting":true})";
+  if (version >= Version{52, 0}) vm_config += R"(,"cpus":{"core_scheduling":"Off"})";
+  if (has_names) vm_config += R"(,"memory":{"reserve":true},"rtc":{})";
+  vm_config += R"(,"console":{"mode":"Null"}})";
+  ASSERT_NO_FATAL_FAILURE(boot_guest());
+  EXPECT_TRUE(says("cat /sys/class/dmi/id/product_serial", "qarax-1"));
+  if (has_names) {
+    EXPECT_TRUE(says("cat /sys/class/dmi/id/product_name", "a test"));
+  }
+  EXPECT_TRUE(says("cat /sys/bus/pci/devices/*/device", "0x1045")) << "a virtio balloon";
+}
+
+TEST_F(RealGuest, AKernelThatCanNotBeBootedIsNamed) {
+  a_kernel_that_can_not_be_booted_is_named();
+  const std::string evidence = evidence_with(boot.kernel, dir() + "/gone");
+  EXPECT_NE(evidence.find("the trial's initramfs " + dir() + "/gone can't be loaded"), std::string::npos) << evidence;
+}
+
 }  // namespace
 }  // namespace qarax::cloud_hypervisor

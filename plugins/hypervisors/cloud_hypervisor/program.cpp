@@ -124,15 +124,26 @@ plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
   else if (settings.probe_kernel.empty())
     plan.why_not = "the node has no kernel to try: boot.kernel in its config names none that can be read";
   if (!plan.why_not.empty()) return plan;
-  plan.files = {program.path, settings.probe_kernel};
+  plan.files = {program.path};
+  // As v53.0 words it, and as v44.0 prints it.
+  plan.boots = {{"kernel",
+                 settings.probe_kernel,
+                 {"Cannot open kernel file", "KernelFile(", "Cannot load the kernel into memory", "KernelLoad(",
+                  "Kernel lacks PVH header", "KernelMissingPvhHeader"}}};
   plan.run.argv = build_argv(program.path, settings, -1);
   // Without an API socket: the guest of the command line is all that it shall run.
   plan.run.argv.erase(plan.run.argv.begin() + 1, plan.run.argv.begin() + 3);
   plan.run.argv.insert(plan.run.argv.end(),
                        {"--cpus", "boot=1", "--memory", "size=256M", "--serial", "tty", "--console", "off", "--kernel",
                         settings.probe_kernel, "--cmdline", "console=ttyS0 earlyprintk=ttyS0 panic=-1"});
-  if (!settings.probe_initramfs.empty())
+  if (!settings.probe_initramfs.empty()) {
     plan.run.argv.insert(plan.run.argv.end(), {"--initramfs", settings.probe_initramfs});
+    plan.boots.push_back(
+        {"initramfs",
+         settings.probe_initramfs,
+         {"Cannot open initramfs file", "InitramfsFile(", "Cannot load the initramfs into memory", "InitramfsLoad",
+          "Cannot determine initramfs load address", "Cannot read initramfs into guest memory"}});
+  }
   plan.run.until = "Linux version";
   return plan;
 }

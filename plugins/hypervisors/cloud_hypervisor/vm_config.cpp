@@ -24,6 +24,16 @@ void check_pages(std::vector<ErrorDetail>& out, const VmSpec& spec) {
     out.push_back({"/memory_size", "must be a multiple of its pages, of " + std::to_string(page) + " bytes"});
 }
 
+// What `config` says of a section that has nothing else, and `otherwise` for the member that the VMM has no default
+// for.
+Value section_of(const Value& config, std::string_view section, std::string_view needed, Value otherwise) {
+  Object out;
+  add_options(out, config, section);
+  const Value* given = config.find(section);
+  if (given == nullptr || given->find(needed) == nullptr) out.emplace_back(std::string(needed), std::move(otherwise));
+  return Value(std::move(out));
+}
+
 }  // namespace
 
 std::vector<ErrorDetail> unsupported(const VmSpec& spec, const Version& version) {
@@ -88,9 +98,6 @@ std::string build_vm_config(const StartArgs& args, const Settings& settings, con
 
   Object rng{{"src", Value("/dev/urandom")}};
   add_options(rng, options, "rng");
-  Object console;
-  add_options(console, options, "console");
-  if (console.empty()) console.emplace_back("mode", Value("Off"));
 
   Object root{{"cpus", Value(std::move(cpus))},
               {"memory", Value(std::move(memory))},
@@ -98,7 +105,15 @@ std::string build_vm_config(const StartArgs& args, const Settings& settings, con
               {"platform", Value(std::move(platform))},
               {"rng", Value(std::move(rng))},
               {"serial", Value(Object{{"mode", Value("Socket")}, {"socket", Value(serial_socket)}})},
-              {"console", Value(std::move(console))}};
+              {"console", section_of(options, "console", "mode", Value("Off"))}};
+  // Devices that a VM has where its `config` names them, and no options otherwise.
+  if (options.find("balloon") != nullptr)
+    root.emplace_back("balloon", section_of(options, "balloon", "size", Value(std::int64_t{0})));
+  if (options.find("rtc") != nullptr) {
+    Object rtc;
+    add_options(rtc, options, "rtc");
+    root.emplace_back("rtc", Value(std::move(rtc)));
+  }
   if (settings.landlock) {
     root.emplace_back("landlock_enable", Value(true));
     // A reboot removes the serial socket and makes it anew; the rule that it has of its own is for the socket alone.

@@ -61,9 +61,15 @@ StartArgs everything() {
   spec.memory_prefault = spec.memory_thp = true;
   spec.memory_hugepage_size = 2 << 20;
   spec.memory_hotplug_size = 1LL << 30;
-  spec.config.text = R"({"cpus":{"max_phys_bits":40,"nested":false,"affinity":[{"vcpu":0,"host_cpus":[1]}]},)"
-                     R"("memory":{"hotplug_method":"VirtioMem"},"platform":{"oem_strings":["a"]},)"
-                     R"("rng":{"iommu":true},"console":{"mode":"Null"},"watchdog":true})";
+  spec.config.text = R"({"cpus":{"max_phys_bits":40,"nested":false,"affinity":[{"vcpu":0,"host_cpus":[1]}],)"
+                     R"("features":{"amx":true},"core_scheduling":"Vcpu"},)"
+                     R"("memory":{"hotplug_method":"VirtioMem","reserve":true},)"
+                     R"("platform":{"oem_strings":["a"],"system_manufacturer":"b","system_product_name":"c",)"
+                     R"("system_version":"d","system_family":"e","system_sku_number":"f","chassis_asset_tag":"g",)"
+                     R"("iommu_address_width_bits":48},)"
+                     R"("rng":{"iommu":true},"console":{"mode":"Null","iommu":true},)"
+                     R"("balloon":{"size":1048576,"deflate_on_oom":true,"free_page_reporting":true,"iommu":true},)"
+                     R"("rtc":{},"iommu":true,"watchdog":true})";
   return args;
 }
 
@@ -81,9 +87,11 @@ TEST(VmConfig, EveryFieldThatTheOldestVersionTakesArrives) {
   // What newer ones refuse.
   args.spec.memory_mergeable = true;
   args.spec.cpu_topology = CpuTopology{4, 2, 1, 1};
-  args.spec.config.text = R"({"cpus":{"max_phys_bits":40,"affinity":[{"vcpu":0,"host_cpus":[1]}]},)"
-                          R"("memory":{"hotplug_method":"VirtioMem"},"platform":{"oem_strings":["a"]},)"
-                          R"("watchdog":true,"pvpanic":true})";
+  args.spec.config.text = R"({"cpus":{"max_phys_bits":40,"affinity":[{"vcpu":0,"host_cpus":[1]}],)"
+                          R"("features":{"amx":true}},"memory":{"hotplug_method":"VirtioMem"},)"
+                          R"("platform":{"oem_strings":["a"],"iommu_address_width_bits":48},)"
+                          R"("console":{"iommu":true},"balloon":{"free_page_reporting":true},)"
+                          R"("iommu":true,"watchdog":true,"pvpanic":true})";
   golden_everything("v44_everything", args, {44, 0});
 }
 
@@ -128,8 +136,32 @@ TEST(VmConfig, WhatIsNotAllowedIsRefusedWithItsPointer) {
   EXPECT_EQ(pointer(R"({"cpus":{"nested":1}})"), "/config/cpus/nested");
   EXPECT_EQ(pointer(R"({"memory":{"hotplug_method":"acpi"}})"), "/config/memory/hotplug_method");
   EXPECT_EQ(pointer(R"({"payload":{"kernel":"/x"}})"), "/config/payload");
+  EXPECT_EQ(pointer(R"({"cpus":{"features":{"amx":1}}})"), "/config/cpus/features");
+  EXPECT_EQ(pointer(R"({"cpus":{"features":{"sgx":true}}})"), "/config/cpus/features");
+  EXPECT_EQ(pointer(R"({"cpus":{"core_scheduling":"vm"}})"), "/config/cpus/core_scheduling");
+  EXPECT_EQ(pointer(R"({"platform":{"uuid":"x"}})"), "/config/platform/uuid");
+  EXPECT_EQ(pointer(R"({"platform":{"iommufd":true}})"), "/config/platform/iommufd");
+  EXPECT_EQ(pointer(R"({"platform":{"iommu_address_width_bits":0}})"), "/config/platform/iommu_address_width_bits");
+  EXPECT_EQ(pointer(R"({"platform":{"iommu_address_width_bits":65}})"), "/config/platform/iommu_address_width_bits");
+  EXPECT_EQ(pointer(R"({"balloon":{"size":-1}})"), "/config/balloon/size");
+  EXPECT_EQ(pointer(R"({"balloon":{"id":"x"}})"), "/config/balloon/id");
+  EXPECT_EQ(pointer(R"({"balloon":1})"), "/config/balloon");
+  EXPECT_EQ(pointer(R"({"rtc":{"pci_segment":1}})"), "/config/rtc/pci_segment");
+  EXPECT_EQ(pointer(R"({"numa":[]})"), "/config/numa");
   EXPECT_EQ(pointer(R"([])"), "/config");
   EXPECT_EQ(pointer("null"), "");
+}
+
+TEST(VmConfig, ABalloonLeavesTheGuestSomething) {
+  VmSpec spec;
+  spec.memory_size = 128 << 20;
+  spec.config.text = R"({"balloon":{"size":134217727}})";
+  EXPECT_TRUE(unsupported(spec, {44, 0}).empty());
+  spec.config.text = R"({"balloon":{"size":134217728}})";
+  const auto problems = unsupported(spec, {44, 0});
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0].pointer, "/config/balloon/size");
+  EXPECT_EQ(problems[0].detail, "must be less than memory_size, which is 134217728 bytes");
 }
 
 TEST(VmConfig, AnAffinityThatItCanNotTakeIsRefused) {
@@ -172,10 +204,47 @@ TEST(VmConfig, AnOptionThatAVersionLacksIsRefusedAndNotInItsSchema) {
   for (const Version version : {kOldest, kNewest}) {
     EXPECT_TRUE(has(version, "cpus", "affinity"));
     EXPECT_TRUE(has(version, "memory", "hotplug_method"));
+    EXPECT_TRUE(has(version, "cpus", "features"));
     EXPECT_TRUE(has(version, "platform", "serial_number"));
+    EXPECT_TRUE(has(version, "balloon", "size"));
+    EXPECT_TRUE(has(version, "console", "iommu"));
     EXPECT_TRUE(has(version, "", "watchdog"));
     EXPECT_TRUE(has(version, "", "pvpanic"));
   }
+}
+
+TEST(VmConfig, EachOptionHasTheVersionThatItCameWith) {
+  struct Case {
+    const char* config;
+    const char* pointer;
+    Version before;
+    Version since;
+  };
+  const Version v51{51, 2};
+  const Version v52{52, 0};
+  const Version v53{53, 0};
+  for (const Case& one :
+       {Case{R"({"cpus":{"core_scheduling":"Off"}})", "/config/cpus/core_scheduling", v51, v52},
+        Case{R"({"memory":{"reserve":true}})", "/config/memory/reserve", v52, v53},
+        Case{R"({"platform":{"system_manufacturer":"a"}})", "/config/platform/system_manufacturer", v52, v53},
+        Case{R"({"platform":{"system_product_name":"a"}})", "/config/platform/system_product_name", v52, v53},
+        Case{R"({"platform":{"system_version":"a"}})", "/config/platform/system_version", v52, v53},
+        Case{R"({"platform":{"system_family":"a"}})", "/config/platform/system_family", v52, v53},
+        Case{R"({"platform":{"system_sku_number":"a"}})", "/config/platform/system_sku_number", v52, v53},
+        Case{R"({"platform":{"chassis_asset_tag":"a"}})", "/config/platform/chassis_asset_tag", v52, v53},
+        Case{R"({"balloon":{"iommu":true}})", "/config/balloon/iommu", v52, v53},
+        Case{R"({"rtc":{}})", "/config/rtc", v52, v53}}) {
+    VmSpec spec;
+    spec.config.text = one.config;
+    EXPECT_TRUE(unsupported(spec, one.since).empty()) << one.config;
+    const auto problems = unsupported(spec, one.before);
+    ASSERT_EQ(problems.size(), 1u) << one.config;
+    EXPECT_EQ(problems[0].pointer, one.pointer);
+    EXPECT_EQ(problems[0].detail,
+              "needs Cloud Hypervisor " + to_string(one.since) + "; this node has " + to_string(one.before));
+  }
+  EXPECT_EQ(vm_options_schema(v52).find("\"rtc\""), std::string::npos) << "a section without a member";
+  EXPECT_NE(vm_options_schema(v53).find("\"rtc\""), std::string::npos);
 }
 
 TEST(VmConfig, NoMemoryToPlugIsLeftOut) {

@@ -1,15 +1,26 @@
 // The plugin with this machine's QEMU and a real guest under TCG.
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 
+#include "kernel_file.hpp"
+#include "program.hpp"
 #include "test_guest.hpp"
+#include "text.hpp"
 
 namespace qarax::qemu {
 namespace {
 
 using testing::kBootMs;
 
-class Guest : public testing::GuestTest {};
+class Guest : public testing::GuestTest {
+ protected:
+  std::string file(const char* name, const std::string& content) const {
+    const std::string path = dir() + "/" + name;
+    std::ofstream(path, std::ios::binary) << content;
+    return path;
+  }
+};
 
 TEST_F(Guest, FromStartToPowerButton) {
   const auto started = plugin_->start(call.get(), args);
@@ -93,6 +104,50 @@ TEST_F(Guest, ABadCpuIsQuotedFromQemuItself) {
   EXPECT_EQ(status.error().reason, "vmm-failed");
   EXPECT_NE(status.error().message.find("QEMU exited with code 1"), std::string::npos) << status.error().message;
   EXPECT_TRUE(std::filesystem::is_empty(args.run_dir));
+}
+
+TEST_F(Guest, AKernelThatIsNoneFailsTheStartInQemusWordsAndLeavesNothing) {
+  std::string begin(10'000, '\0');  // a bzImage that ends within its setup
+  std::ifstream(args.boot.kernel, std::ios::binary).read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  for (const auto& [kernel, words] :
+       {std::pair{file("torn", begin), "invalid kernel header"},
+        std::pair{file("foreign", "not a kernel"), "linux kernel too old to load a ram disk"},
+        std::pair{file("elf", elf_without_pvh()), "Error while loading elf kernel"}}) {
+    args.boot.kernel = kernel;
+    const auto refused = plugin_->start(call.get(), args);
+    ASSERT_FALSE(refused) << kernel;
+    EXPECT_EQ(refused.error().reason, "vmm-failed");
+    EXPECT_NE(refused.error().message.find(words), std::string::npos) << refused.error().message;
+    const auto process = host.find(nullptr, {});
+    EXPECT_FALSE(process && process->alive) << kernel;
+    EXPECT_TRUE(std::filesystem::is_empty(args.run_dir)) << kernel;
+  }
+}
+
+// The trial's own command line, without KVM: where that fails, QEMU looks at no file.
+TEST_F(Guest, WhatQemuSaysOfATrialsFilesThatItCanNotLoadIsKnown) {
+  const auto said = [&](const std::string& kernel, const std::string& initramfs) {
+    Settings settings;
+    settings.probe_kernel = kernel;
+    settings.probe_initramfs = initramfs;
+    Program program;
+    program.path = plugin_->describe(call.get())->vmm_path;
+    plugin::TrialPlan plan = trial_plan(settings, program);
+    for (std::string& word : plan.run.argv) {
+      if (word == "q35,accel=kvm") word = "q35,accel=tcg";
+      if (word == "host") word = "max";
+    }
+    const auto ended = host.run(nullptr, plan.run, kBootMs);
+    EXPECT_TRUE(ended && ended->exit.code == 1) << kernel;
+    return ended ? plugin::why_unbootable(plan.boots, ended->output, plugin::last_line(ended->output)) : std::string();
+  };
+  const std::string kernel = args.boot.kernel;
+  for (const std::string& unbootable : {dir() + "/gone", file("elf", elf_without_pvh())}) {
+    const std::string why = said(unbootable, args.boot.initramfs);
+    EXPECT_EQ(why.find("the trial's kernel " + unbootable + " can't be loaded (last: qemu"), 0u) << why;
+  }
+  const std::string why = said(kernel, dir() + "/gone");
+  EXPECT_EQ(why.find("the trial's initramfs " + dir() + "/gone can't be loaded (last: qemu"), 0u) << why;
 }
 
 }  // namespace

@@ -106,7 +106,11 @@ plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
     plan.why_not = "the node has no kernel to try: boot.kernel in its config names none that can be read";
     return plan;
   }
-  plan.files = {program.path, settings.probe_kernel};
+  plan.files = {program.path};
+  plan.boots = {{"kernel",
+                 settings.probe_kernel,
+                 {"could not open kernel file", "could not load kernel", "invalid kernel header",
+                  "linux kernel too old", "Error while loading elf kernel", "kernel without PVH ELF Note"}}};
   plan.run.argv = {program.path,
                    "-machine",
                    settings.machine + ",accel=kvm",
@@ -127,8 +131,10 @@ plugin::TrialPlan trial_plan(const Settings& settings, const Program& program) {
                    settings.probe_kernel,
                    "-append",
                    "console=ttyS0 earlyprintk=ttyS0 panic=-1"};
-  if (!settings.probe_initramfs.empty())
+  if (!settings.probe_initramfs.empty()) {
     plan.run.argv.insert(plan.run.argv.end(), {"-initrd", settings.probe_initramfs});
+    plan.boots.push_back({"initramfs", settings.probe_initramfs, {"error reading initrd", "initrd is too large"}});
+  }
   plan.run.until = "Linux version";
   return plan;
 }

@@ -1,16 +1,16 @@
-// What fake_vmm makes of a VM's config: nothing is looked at before the boot, but that its numbers fit their types.
+// What fake_vmm makes of a VM's config: nothing is looked at before the boot, but that it has what has no
+// default and that its numbers fit their types.
 #pragma once
 
 #include <sched.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "fake_kernel.hpp"
 #include "fake_reply.hpp"
 
 namespace fake {
@@ -20,7 +20,10 @@ inline const Value* member(const Value& config, const char* section, const char*
   return at != nullptr ? at->find(name) : nullptr;
 }
 
-inline bool numbers_fit(const Value& config, bool is_old) {
+inline bool is_readable(const Value& config, bool is_old) {
+  // Members that have no default.
+  for (const auto& [section, name] : {std::pair{"console", "mode"}, std::pair{"balloon", "size"}})
+    if (config.find(section) != nullptr && member(config, section, name) == nullptr) return false;
   if (const Value* bits = member(config, "cpus", "max_phys_bits"); bits != nullptr)
     if (*bits->as_int() < 0 || *bits->as_int() > 255) return false;
   const Value* affinity = member(config, "cpus", "affinity");
@@ -34,14 +37,16 @@ inline bool numbers_fit(const Value& config, bool is_old) {
   return true;
 }
 
-// What of the VM was made until then is kept where it is the kernel, and that alone.
-constexpr const char* kNoKernel = "Cannot open kernel file";
-
 // Causes, outermost first; empty: nothing is in the way.
 inline std::vector<std::string> why_not_bootable(const Value& config) {
   const std::string outer = "The VM could not boot";
   const Value* kernel = member(config, "payload", "kernel");
   if (kernel == nullptr) return {outer, "Failed to validate config", "Payload configuration is not bootable"};
+  const std::int64_t memory = *member(config, "memory", "size")->as_int();
+  if (const Value* balloon = member(config, "balloon", "size"); balloon != nullptr && *balloon->as_int() >= memory)
+    return {
+        outer, "Failed to validate config",
+        "Balloon size (" + std::to_string(*balloon->as_int()) + ") greater than RAM (" + std::to_string(memory) + ")"};
   const Value* hotplug = member(config, "memory", "hotplug_size");
   if (hotplug != nullptr && *hotplug->as_int() == 0)
     return {outer, "Memory manager error", "Invalid size for resizing. Can be anything except 0"};
@@ -49,11 +54,11 @@ inline std::vector<std::string> why_not_bootable(const Value& config) {
   const Value* named = member(config, "memory", "hugepage_size");
   std::int64_t page = 4096;
   if (huge != nullptr && *huge->as_bool()) page = named != nullptr ? *named->as_int() : 2 << 20;
-  if (*member(config, "memory", "size")->as_int() % page != 0)
+  if (memory % page != 0)
     return {outer, "Memory manager error", "Memory size is misaligned with default page size or its hugepage size"};
-  if (::access(kernel->as_string()->c_str(), R_OK) != 0)
-    return {outer, kNoKernel, std::string(std::strerror(errno)) + " (os error " + std::to_string(errno) + ")"};
-  return {};
+  std::vector<std::string> causes = KernelFile(*kernel->as_string()).refusal().causes;
+  if (!causes.empty()) causes.insert(causes.begin(), outer);
+  return causes;
 }
 
 // A vCPU's thread that can't be kept on its CPUs ends, and its boot waits for it. What a cpu_set_t has no room for is a

@@ -3,6 +3,10 @@
 // guest.
 // FAKE_VMM_VERSION=44.0 makes it an older one: what that lacks is 404.
 //
+// --kernel FILE without --api-socket is a VM of the command line: a kernel that can't be loaded is refused as the real
+// one does, and one that can ends it without a word, since no guest runs. --make-guest FOLDER writes a guest that it
+// takes.
+//
 // What shall go wrong is named in platform.oem_strings of vm.create: "fake:boot=refused", "fake:boot=dies",
 // "fake:boot=hangs", "fake:info=garbage", "fake:button=ignored", "fake:eject=never", "fake:reboot=breaks",
 // "fake:vcpus=held"; and for
@@ -30,10 +34,13 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "fake_config.hpp"
 #include "fake_devices.hpp"
+#include "fake_kernel.hpp"
 #include "fake_reply.hpp"
+#include "kernel_file.hpp"
 
 namespace fake {
 
@@ -212,7 +219,7 @@ class FakeVmm {
 
   Reply create(const std::string& body) {
     const auto parsed = qarax::json::parse(body);
-    if (!parsed || parsed->as_object() == nullptr || !numbers_fit(*parsed, version() < 46)) return no_json();
+    if (!parsed || parsed->as_object() == nullptr || !is_readable(*parsed, version() < 46)) return no_json();
     if (!state_.empty()) return refused({"The VM could not be created", "VM is already created"});
     if (const Value* platform = parsed->find("platform"))
       if (const Value* strings = platform->find("oem_strings"))
@@ -397,8 +404,13 @@ class FakeVmm {
                       "Trying to snapshot while VM is running"});
     const std::string folder = folder_in(body, "destination_url");
     // It never writes over an older one.
-    for (const char* name : {"/config.json", "/state.json", "/memory-ranges"})
-      if (::access((folder + name).c_str(), F_OK) == 0) return refused({failure, "File exists"});
+    const std::string memory = folder + "/memory-ranges";
+    for (const auto& [file, what] : {std::pair{folder + "/config.json", std::string("VM config snapshot file")},
+                                     std::pair{folder + "/state.json", std::string("VM state snapshot file")},
+                                     std::pair{memory, "memory snapshot file \"" + memory + "\""}})
+      if (::access(file.c_str(), F_OK) == 0)
+        return refused({failure, "Cannot send VM snapshot", "Failed to send migratable component snapshot",
+                        "Error creating " + what, "File exists (os error 17)"});
     std::ofstream(folder + "/memory-ranges") << "no guest, no memory";
     std::ofstream(folder + "/state.json") << "{\"uptime\":" << uptime_ << ",\"dimms\":" << dimms_ << "}";
     std::ofstream config(folder + "/config.json");
@@ -457,7 +469,7 @@ class FakeVmm {
     const auto config = *qarax::json::parse(config_);
     if (shall("boot=refused")) return refused({"The VM could not boot", "Cannot load the kernel into memory"});
     if (const auto why = why_not_bootable(config); !why.empty() && !is_empty) {
-      failed_boot_ = why[1] == kNoKernel;
+      failed_boot_ = is_of_kernel(why[1]);
       return refused(why);
     }
     if (shall("boot=dies")) {
@@ -554,11 +566,35 @@ int listening(const std::string& where) {
   return fd;
 }
 
+// Where it ends the real one has printed of its kernel, or why it hasn't.
+int run_kernel(const std::string& path) {
+  const Refusal why = KernelFile(path).refusal();
+  if (why.causes.empty()) return 0;
+  if (version() < 46) {
+    std::fputs(("Error booting VM: VmBoot(" + why.debug + ")\n").c_str(), stderr);
+    return 1;
+  }
+  std::string out =
+      "cloud-hypervisor: 0.1s: <main> ERROR:cloud-hypervisor/src/lib.rs:24 -- Fatal error: VmBoot(VmBoot(" + why.debug +
+      "))\nError: Cloud Hypervisor exited with the following chain of errors:\n" +
+      "  0: Error booting VM\n  1: The VM could not boot\n";
+  for (std::size_t i = 0; i < why.causes.size(); ++i) out += "  " + std::to_string(i + 2) + ": " + why.causes[i] + "\n";
+  std::fputs(out.c_str(), stderr);
+  return 1;
+}
+
+void make_guest(const std::string& folder) {
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/vmlinuz", std::ios::binary) << qarax::empty_bzimage();
+  std::ofstream(folder + "/initramfs.cpio") << "";
+}
+
 }  // namespace
 }  // namespace fake
 
 int main(int argc, char** argv) {
   std::string where;
+  std::string kernel;
   for (int i = 1; i < argc; ++i) {
     const std::string arg = argv[i];
     if (arg == "--version") {
@@ -566,8 +602,15 @@ int main(int argc, char** argv) {
       if (fake::version() >= 53) std::puts("Migration Protocol Versions: 0");
       return 0;
     }
-    if (arg == "--api-socket" && i + 1 < argc) where = argv[++i];
+    if (i + 1 == argc) continue;
+    if (arg == "--api-socket") where = argv[++i];
+    if (arg == "--kernel") kernel = argv[++i];
+    if (arg == "--make-guest") {
+      fake::make_guest(argv[++i]);
+      return 0;
+    }
   }
+  if (where.empty() && !kernel.empty()) return fake::run_kernel(kernel);
   const int listener = where.empty() ? -1 : fake::listening(where);
   if (listener < 0) {
     std::fputs("fake_vmm: needs --api-socket fd=N or path=FILE\n", stderr);

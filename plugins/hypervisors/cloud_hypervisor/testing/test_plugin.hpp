@@ -16,8 +16,10 @@
 
 #include "accelerator.hpp"
 #include "cloud_hypervisor.hpp"
+#include "kernel_file.hpp"
 #include "real_host.hpp"
 #include "temp_folder.hpp"
+#include "vmm_life.hpp"
 
 namespace qarax::cloud_hypervisor::testing {
 
@@ -29,7 +31,7 @@ class PluginTest : public ::testing::Test {
     for (const char* folder : {"run", "run2", "state", "snapshot"})
       std::filesystem::create_directories(folder_ / folder);
     boot.kernel = folder_ / "kernel";
-    std::ofstream(boot.kernel) << "not a kernel, and the fake doesn't mind";
+    std::ofstream(boot.kernel, std::ios::binary) << empty_bzimage();
     snapshot_ = plugin::Socket(::open((folder_ / "snapshot").c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
     call.set_fds({snapshot_.get()});
   }
@@ -73,6 +75,7 @@ class PluginTest : public ::testing::Test {
     args.spec.memory_size = memory_size;
     args.spec.memory_hotplug_size = 256 << 20;
     args.spec.max_vcpus = 4;
+    args.spec.config.text = vm_config;
     args.boot = boot;
     args.run_dir = folder_ / "run";
     return args;
@@ -91,6 +94,43 @@ class PluginTest : public ::testing::Test {
   bool nothing_left() {
     const auto process = host.find(nullptr, {});
     return !(process && process->alive) && std::filesystem::is_empty(folder_ / "run");
+  }
+  // What a trial of these files ends with, on a host whose KVM opens.
+  std::string evidence_with(const std::string& kernel, const std::string& initramfs = {}) {
+    CreateArgs args;
+    args.config.text = R"({"binary":")" + binary + R"(","probe_kernel":")" + kernel + R"(","probe_initramfs":")" +
+                       initramfs + R"(","probe_timeout_ms":60000)" + settings + "}";
+    const auto asked = plugin::settings_or_throw<Settings>(args);
+    plugin::Accelerator accelerator(host, plugin::AcceleratorChoice::kvm, trial_plan(asked, find_program(host, asked)),
+                                    "", [] {
+                                      return plugin::KvmFacts{"", "/dev/kvm opens"};
+                                    });
+    const auto verdict = accelerator.settled(call.get());
+    EXPECT_TRUE(verdict && verdict->accelerator.empty()) << kernel;
+    return verdict ? verdict->evidence : verdict.error().message;
+  }
+  // The same steps for the fake and the real program.
+  void a_kernel_that_can_not_be_booted_is_named() {
+    const std::string kernel = folder_ / "unbootable";
+    auto args = start_args();
+    args.boot.kernel = kernel;
+    struct Case {
+      std::string content;
+      std::string refusal;   // part of a start's error
+      std::string evidence;  // part of a trial's
+    };
+    for (const Case& one : {Case{"not a kernel", "Cannot load the kernel into memory", "is no Linux kernel"},
+                            Case{empty_bzimage().substr(0, 1000), "Cannot load the kernel into memory", "is cut short"},
+                            Case{elf_without_pvh(), "Kernel lacks PVH header", "can't be loaded (last: "}}) {
+      std::ofstream(kernel, std::ios::binary | std::ios::trunc) << one.content;
+      const auto refused = plugin().start(call.get(), args);
+      ASSERT_FALSE(refused) << one.refusal;
+      EXPECT_EQ(refused.error().reason, "vmm-failed");
+      EXPECT_NE(refused.error().message.find(one.refusal), std::string::npos) << refused.error().message;
+      EXPECT_TRUE(nothing_left()) << one.refusal;
+      const std::string evidence = evidence_with(kernel);
+      EXPECT_NE(evidence.find("the trial's kernel " + kernel + " " + one.evidence), std::string::npos) << evidence;
+    }
   }
   DiskSpec disk(bool readonly = false) const {
     DiskSpec out;
@@ -111,6 +151,7 @@ class PluginTest : public ::testing::Test {
   std::string settings{};  // more of the plugin's config
   BootFiles boot{};
   std::int64_t memory_size = 128 << 20;
+  std::string vm_config = "null";  // of the VM's spec
   int api_ms = kApiMs;
 
  private:
